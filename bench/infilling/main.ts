@@ -1,0 +1,140 @@
+/** The harness's command line; README.md beside it describes its use. */
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { askCommand, ownSolutions, readCompletions, type Answer, type Order } from './completer';
+import { createEvaluator } from './evaluate';
+import { appendRow, openResults, readResults, type RunHeader } from './results';
+import { evaluateAll } from './run';
+import { compareResults, describeComparison, describeSummary, summarize } from './summary';
+import { readTasks, selectTasks, type InfillingTask } from './tasks';
+
+const USAGE = `usage:
+  infilling run --out FILE [--count N] [--seed N] [--order suffix-first|prefix-first]
+            [--max-tokens N] [--jobs N] [--tasks FILE]
+            (--completions FILE | --canonical | -- COMMAND ARGUMENT...)
+  infilling summary FILE... [--json]
+  infilling compare FIRST SECOND [--json]`;
+
+class UsageError extends Error {}
+
+const SILENCE_MS = 600_000;
+
+async function run(args: readonly string[], folder: string): Promise<void> {
+  const dashes = args.indexOf('--');
+  const command = dashes < 0 ? [] : args.slice(dashes + 1);
+  const { values, positionals } = parse(dashes < 0 ? args : args.slice(0, dashes), {
+    out: { type: 'string' },
+    count: { type: 'string', default: '420' },
+    seed: { type: 'string', default: '1' },
+    order: { type: 'string', default: 'suffix-first' },
+    'max-tokens': { type: 'string', default: '64' },
+    jobs: { type: 'string', default: '2' },
+    tasks: {
+      type: 'string',
+      default: join(folder, '../data/HumanEval-SingleLineInfilling.jsonl.gz'),
+    },
+    completions: { type: 'string' },
+    canonical: { type: 'boolean', default: false },
+  });
+  if (positionals.length > 0) throw new UsageError(`Unexpected ${positionals.join(' ')}.`);
+  const { out, completions, canonical } = values;
+  if (out === undefined) throw new UsageError('run needs --out FILE.');
+  const given = [command.length > 0, completions !== undefined, canonical].filter(Boolean);
+  if (given.length !== 1) {
+    throw new UsageError('run needs one of --completions, --canonical, or a command behind --.');
+  }
+  const order = orderOf(values.order);
+  const maxTokens = count('--max-tokens', values['max-tokens']);
+  const seed = count('--seed', values.seed, 0);
+  const jobs = count('--jobs', values.jobs);
+  const tasks = selectTasks(await readTasks(values.tasks), count('--count', values.count), seed);
+  const header: RunHeader = {
+    kind: 'infilling-run',
+    version: 1,
+    tasks: basename(values.tasks),
+    seed,
+    order,
+    maxTokens,
+    source: canonical ? 'canonical' : completions ? basename(completions) : command.join(' '),
+  };
+  const evaluator = await createEvaluator(join(folder, 'runner.py'));
+  const there = await openResults(out, header);
+  const todo = tasks.filter(({ id }) => (there.get(id)?.verdict ?? 'error') === 'error');
+  let done = tasks.length - todo.length;
+  if (todo.length > 0) {
+    await evaluateAll(todo, source(todo), evaluator, {
+      jobs,
+      write: async (row) => {
+        await appendRow(out, row);
+        done += 1;
+        process.stderr.write(`${done}/${tasks.length} ${row.id} ${row.verdict} ${row.detail}\n`);
+      },
+    });
+  }
+  const chosen = new Set(tasks.map(({ id }) => id));
+  const { rows } = await readResults(out);
+  console.log(describeSummary(summarize([...rows.values()].filter(({ id }) => chosen.has(id)))));
+
+  function source(wanted: readonly InfillingTask[]): AsyncIterable<Answer> {
+    if (canonical) return ownSolutions(wanted);
+    if (completions !== undefined) return readCompletions(completions, wanted);
+    return askCommand(command, wanted, { order, maxTokens, idleMs: SILENCE_MS });
+  }
+}
+
+async function summary(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, { json: { type: 'boolean', default: false } });
+  if (positionals.length === 0) throw new UsageError('summary takes one or more results files.');
+  for (const path of positionals) {
+    const result = summarize((await readResults(path)).rows.values());
+    console.log(
+      values.json ? JSON.stringify({ path, ...result }) : `${path}: ${describeSummary(result)}`,
+    );
+  }
+}
+
+async function compare(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, { json: { type: 'boolean', default: false } });
+  const [first, second] = positionals;
+  if (first === undefined || second === undefined || positionals.length > 2) {
+    throw new UsageError('compare takes two results files.');
+  }
+  const result = compareResults(await readResults(first), await readResults(second));
+  console.log(values.json ? JSON.stringify(result) : describeComparison(result));
+}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+function parse<T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function orderOf(value: string): Order {
+  if (value === 'suffix-first' || value === 'prefix-first') return value;
+  throw new UsageError('--order is suffix-first or prefix-first.');
+}
+
+function count(name: string, value: string, least = 1): number {
+  if (/^\d{1,9}$/.test(value) && Number(value) >= least) return Number(value);
+  throw new UsageError(`${name} takes a whole number of at least ${least}.`);
+}
+
+/** @param folder where runner.py lies */
+export async function main(argv: readonly string[], folder: string): Promise<number> {
+  const [name, ...args] = argv;
+  try {
+    if (name === 'run') await run(args, folder);
+    else if (name === 'summary') await summary(args);
+    else if (name === 'compare') await compare(args);
+    else throw new UsageError('Give one of run, summary, compare.');
+    return 0;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * What counts as a single-line completion, and which program tests it.
+ *
+ * - The *line* of a completion is its text up to the first line feed behind visible text; blank
+ *   lines before are kept. Without such a line feed it is the whole text.
+ * - A task passes when prefix + line + line feed + suffix + line feed + test + line feed +
+ *   `check(entry point)` runs to its end. (The hole of every single-line task ends with the line
+ *   feed that the rule puts back; indentation belongs to the line and is the model's business.)
+ * - A line matches exactly when it equals the hole's own, trailing white space aside.
+ */
+import type { InfillingTask } from './tasks';
+
+/** Everything but space, tab, carriage return and line feed is visible. */
+const VISIBLE = /[^ \t\r\n]/;
+
+export function completedLine(text: string): string {
+  const visible = text.search(VISIBLE);
+  if (visible < 0) return text;
+  const end = text.indexOf('\n', visible);
+  return (end < 0 ? text : text.slice(0, end)).replace(/\r$/, '');
+}
+
+export function programOf(task: InfillingTask, line: string): string {
+  return `${task.prefix}${line}\n${task.suffix}\n${task.test}\ncheck(${task.entryPoint})\n`;
+}
+
+export function matchesExactly(task: InfillingTask, line: string): boolean {
+  return line.trimEnd() === task.solution.trimEnd();
+}

@@ -1,0 +1,129 @@
+/**
+ * `dynamo bench`: how fast this machine decodes with this model. Modes take turns on the same
+ * prompts, so that a machine whose speed drifts treats them alike; medians are reported.
+ */
+import type { DecodeMode, GenerationResult } from '../engine/protocol';
+import { CommandLineEngine } from './engine';
+import { engineChoice, engineFlags, parse } from './options';
+import { table } from './present';
+import { UsageError } from './usage';
+
+const ROUNDS = 3;
+const MAX_TOKENS = 64;
+const CONTEXTS = [128, 1024];
+
+const PROMPTS = [
+  'def binary_search(values: list[int], wanted: int) -> int:\n    """Index of `wanted` in sorted values, or -1."""\n',
+  'export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {\n',
+  'func ReadLines(path string) ([]string, error) {\n',
+];
+
+interface Decoding {
+  readonly mode: DecodeMode;
+  readonly ran: DecodeMode;
+  readonly tokensPerSecond: number;
+  readonly tokensPerStep: number;
+  readonly firstTokenMs: number;
+  /** Speed against plain decoding on the same prompts in the same run. */
+  readonly speedUp: number;
+}
+
+export async function bench(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, engineFlags);
+  if (positionals.length > 0) throw new UsageError('bench takes options only.');
+  const choice = engineChoice(values);
+  const modes: DecodeMode[] = choice.mode === 'ar' ? ['ar'] : ['ar', choice.mode];
+  const maxTokens = choice.maxTokens ?? MAX_TOKENS;
+  const session = new CommandLineEngine(choice.precision, choice.threads);
+  try {
+    const info = await session.load(choice.model);
+    const results = new Map<DecodeMode, GenerationResult[]>(modes.map((mode) => [mode, []]));
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const prompt of PROMPTS) {
+        for (const mode of modes) {
+          const request = { prompt, chat: false, maxTokens, mode, epsilon: choice.epsilon };
+          const result = await session.engine.generate(request);
+          if (round > 0) results.get(mode)?.push(result); // The first round warms up.
+        }
+      }
+    }
+    const plain = tokensPerSecond(results.get('ar') ?? []);
+    const decoding = modes.map((mode): Decoding => {
+      const ofMode = results.get(mode) ?? [];
+      return {
+        mode,
+        ran: ofMode[0]?.mode ?? mode,
+        tokensPerSecond: tokensPerSecond(ofMode),
+        tokensPerStep: median(ofMode.map(({ tokens, steps }) => tokens / steps.length)),
+        firstTokenMs: median(ofMode.map(({ prefillMs }) => prefillMs)),
+        speedUp: tokensPerSecond(ofMode) / plain,
+      };
+    });
+    const rows = [];
+    for (const context of CONTEXTS) {
+      rows.push(await session.engine.measure({ rows: 8, context, repeats: 15 }));
+    }
+    const report = {
+      model: info.id,
+      precision: info.precision,
+      loadMs: info.loadMs,
+      decoding,
+      rows,
+    };
+    process.stdout.write(choice.json ? `${JSON.stringify(report)}\n` : present(report));
+  } finally {
+    await session.dispose();
+  }
+}
+
+interface Report {
+  readonly model: string;
+  readonly precision: string;
+  readonly loadMs: number;
+  readonly decoding: readonly Decoding[];
+  readonly rows: readonly {
+    readonly context: number;
+    readonly prefillMs: number;
+    readonly stepMs: readonly number[];
+  }[];
+}
+
+function present({ model, precision, loadMs, decoding, rows }: Report): string {
+  const modes = decoding.map((each) => [
+    each.mode === each.ran ? each.mode : `${each.mode} (ran as ${each.ran})`,
+    each.tokensPerSecond.toFixed(1),
+    each.tokensPerStep.toFixed(2),
+    each.firstTokenMs.toFixed(0),
+    `${each.speedUp.toFixed(2)} ×`,
+  ]);
+  const most = Math.max(...rows.map(({ stepMs }) => stepMs.length));
+  const costs = rows.map(({ context, prefillMs, stepMs }) => [
+    String(context),
+    prefillMs.toFixed(2),
+    ...stepMs.map((ms) => ms.toFixed(1)),
+  ]);
+  const heading = Array.from({ length: most }, (_, i) => `${i + 1} row${i === 0 ? '' : 's'}`);
+  return [
+    `${model}, ${precision}, loaded in ${(loadMs / 1000).toFixed(1)} s\n`,
+    table([['mode', 'tokens/s', 'tokens a step', 'first token, ms', 'against ar'], ...modes]),
+    'Milliseconds a step by rows, at a context of so many tokens:\n',
+    table([['context', 'prefill, ms a token', ...heading], ...costs]),
+  ].join('\n');
+}
+
+/** Median over generations; the first token comes from the prefill and does not count. */
+function tokensPerSecond(results: readonly GenerationResult[]): number {
+  return median(
+    results.map(({ steps, decodeMs }) => {
+      const decoded = steps.reduce((sum, { n, rows }) => sum + (rows > 0 ? n : 0), 0);
+      return (1000 * decoded) / decodeMs;
+    }),
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}

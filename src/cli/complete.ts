@@ -1,0 +1,146 @@
+/** `dynamo complete`: at a cursor, or a stream of tasks. */
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import type { CompletionRequest, CompletionResult } from '../engine/protocol';
+import { parsePosition, readCursor } from './cursor';
+import { CommandLineEngine } from './engine';
+import {
+  DEFAULT_EPSILON,
+  engineChoice,
+  engineFlags,
+  MODES,
+  parse,
+  type EngineChoice,
+} from './options';
+import { details } from './present';
+import { UsageError } from './usage';
+
+const MAX_TOKENS = 64;
+
+export async function complete(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, {
+    ...engineFlags,
+    jsonl: { type: 'boolean' },
+    details: { type: 'boolean' },
+  });
+  const choice = engineChoice(values);
+  if (values.jsonl) {
+    if (positionals.length > 0) throw new UsageError('--jsonl takes no file.');
+    await completeLines(choice);
+    return;
+  }
+  const [target] = positionals;
+  if (target === undefined || positionals.length > 1) {
+    throw new UsageError('complete takes one FILE:LINE:COLUMN, or --jsonl.');
+  }
+  const context = await readCursor(parsePosition(target));
+  const session = new CommandLineEngine(choice.precision, choice.threads);
+  try {
+    const info = await session.load(choice.model);
+    const result = await session.engine.complete({
+      ...context,
+      multiline: 'auto',
+      raw: false,
+      maxTokens: choice.maxTokens ?? MAX_TOKENS,
+      mode: choice.mode,
+      epsilon: choice.epsilon,
+    });
+    if (choice.json) write(JSON.stringify(report(result)));
+    else if (values.details) write(details(target, info, result));
+    else write(result.text);
+  } finally {
+    await session.dispose();
+  }
+}
+
+const task = z.object({
+  id: z.union([z.string(), z.number()]),
+  prefix: z.string(),
+  suffix: z.string().optional(),
+  language: z.string().max(100).optional(),
+  maxTokens: z.int().min(1).max(32_768).optional(),
+  mode: z.enum(MODES).optional(),
+  epsilon: z.number().min(0).max(1).optional(),
+  model: z.string().optional(),
+  raw: z.boolean().optional(),
+  multiline: z.boolean().optional(),
+  order: z.enum(['suffix-first', 'prefix-first']).optional(),
+});
+
+/** One result or one error for each line, in order; no line ends the run. */
+async function completeLines(choice: EngineChoice): Promise<void> {
+  const session = new CommandLineEngine(choice.precision, choice.threads);
+  try {
+    for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+      if (line.trim() === '') continue;
+      await writeLine(await answerLine(line, choice, session));
+    }
+  } finally {
+    await session.dispose();
+  }
+}
+
+async function answerLine(
+  line: string,
+  choice: EngineChoice,
+  session: CommandLineEngine,
+): Promise<object> {
+  let content: unknown;
+  try {
+    content = JSON.parse(line);
+  } catch {
+    return { id: null, error: 'The line is not JSON.' };
+  }
+  const parsed = task.safeParse(content);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const field = issue?.path.join('.') ?? '';
+    return { id: idOf(content), error: `${field || 'The task'}: ${issue?.message ?? 'not valid'}` };
+  }
+  const { id, model, order, ...given } = parsed.data;
+  const request: CompletionRequest = {
+    prefix: given.prefix,
+    suffix: given.suffix ?? '',
+    language: given.language ?? 'unknown',
+    multiline: given.multiline ?? 'auto',
+    raw: given.raw ?? false,
+    maxTokens: given.maxTokens ?? choice.maxTokens ?? MAX_TOKENS,
+    mode: given.mode ?? choice.mode,
+    epsilon: given.epsilon ?? choice.epsilon ?? DEFAULT_EPSILON,
+    ...(order && { order }),
+  };
+  try {
+    await session.load(model ?? choice.model);
+    return { id, ...report(await session.engine.complete(request)) };
+  } catch (error) {
+    return { id, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The id of a task that is otherwise unusable, as far as it has one. */
+function idOf(content: unknown): string | number | null {
+  if (typeof content !== 'object' || content === null || !('id' in content)) return null;
+  return typeof content.id === 'string' || typeof content.id === 'number' ? content.id : null;
+}
+
+/** A result as the command line's contract has it. */
+function report(result: CompletionResult): object {
+  const { text, tokens, steps, prefillMs, decodeMs, stopReason, model, mode } = result;
+  const { promptTokens, reusedTokens, replaceRight } = result;
+  const extra = { promptTokens, reusedTokens, replaceRight };
+  return { text, tokens, steps, prefillMs, decodeMs, stopReason, model, mode, ...extra };
+}
+
+function write(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** Waits for a slow reader instead of filling memory. */
+function writeLine(value: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${JSON.stringify(value)}\n`, (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}

@@ -1,0 +1,93 @@
+/** Options that several subcommands share, checked before anything starts. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import type { Precision } from '../models/paths';
+import { precisions } from '../models/paths';
+import type { DecodeMode } from '../engine/protocol';
+import { UsageError } from './usage';
+
+export const MODES: readonly DecodeMode[] = ['ar', 'exact', 'fast'];
+
+export const DEFAULT_EPSILON = 0.5;
+
+type FlagTable = NonNullable<ParseArgsConfig['options']>;
+
+/** Options of everything that loads a model. */
+export const engineFlags = {
+  model: { type: 'string' },
+  precision: { type: 'string' },
+  mode: { type: 'string' },
+  epsilon: { type: 'string' },
+  'max-tokens': { type: 'string' },
+  threads: { type: 'string' },
+  json: { type: 'boolean' },
+} as const satisfies FlagTable;
+
+export interface EngineChoice {
+  readonly model: string | undefined;
+  readonly precision: Precision;
+  readonly mode: DecodeMode;
+  readonly epsilon: number;
+  readonly maxTokens: number | undefined;
+  readonly threads: number | undefined;
+  readonly json: boolean;
+}
+
+/** `parseArgs` with its complaints turned into usage errors. */
+export function parse<const T extends FlagTable>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** @throws {UsageError} naming the option that is out of range */
+export function engineChoice(
+  values: Partial<Record<keyof typeof engineFlags, string | boolean | undefined>>,
+): EngineChoice {
+  return {
+    model: text(values.model),
+    precision: oneOf('--precision', text(values.precision) ?? 'int8', precisions),
+    mode: oneOf('--mode', text(values.mode) ?? 'exact', MODES),
+    epsilon: number('--epsilon', text(values.epsilon), 0, 1) ?? DEFAULT_EPSILON,
+    maxTokens: integer('--max-tokens', text(values['max-tokens']), 1, 32_768),
+    threads: integer('--threads', text(values.threads), 1, 256),
+    json: values.json === true,
+  };
+}
+
+export function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new UsageError(`${name} takes ${allowed.join(', ')}.`);
+  return found;
+}
+
+function number(
+  name: string,
+  value: string | undefined,
+  least: number,
+  most: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  const parsed = value.trim() === '' ? NaN : Number(value);
+  if (!(parsed >= least && parsed <= most)) {
+    throw new UsageError(`${name} takes a number from ${least} to ${most}, not "${value}".`);
+  }
+  return parsed;
+}
+
+function integer(
+  name: string,
+  value: string | undefined,
+  least: number,
+  most: number,
+): number | undefined {
+  const parsed = number(name, value, least, most);
+  if (parsed !== undefined && !Number.isInteger(parsed)) {
+    throw new UsageError(`${name} takes a whole number, not "${value}".`);
+  }
+  return parsed;
+}
+
+const text = (value: string | boolean | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined;

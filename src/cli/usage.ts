@@ -1,0 +1,32 @@
+/** What the command line says about itself, and the error that makes it say so. */
+
+export const USAGE = `dynamo: local code and text completion
+
+  dynamo complete FILE:LINE:COLUMN   what the editor would show at that cursor (1-based)
+         --details                   with the prompt's end, speeds and a table of steps
+  dynamo complete --jsonl            one task a line on standard input, one result a line on output
+  dynamo generate PROMPT|-           open-ended text, streamed ("-" reads standard input)
+         --chat                      as an answer to an instruction
+  dynamo models list
+  dynamo models install [ID] [--from FILE] [--precision int8|fp32] [--if-missing]
+  dynamo models verify [ID]
+  dynamo models remove ID
+  dynamo bench                       tokens a second, ms a step by rows, time to first token
+
+Options of complete, generate and bench:
+  --model ID            default: the catalogue's
+  --precision P         int8 (default) or fp32
+  --mode M              ar, exact (default) or fast
+  --epsilon E           the static threshold of fast mode, 0 to 1
+  --max-tokens N        at most this many new tokens
+  --threads N           threads of one operator
+  --json                machine-readable output
+
+Models are kept in $DYNAMO_HOME, or the platform's folder for application data.
+Exit status: 0, 1 for a failure, 2 for bad usage.
+`;
+
+/** Bad usage: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

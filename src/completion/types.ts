@@ -1,0 +1,40 @@
+/**
+ * The vocabulary of the completion room. Everything here is plain data: no editor, no engine.
+ */
+
+/** A piece of a prompt: text of the document, or one of the model's control tokens by name. */
+export type PromptPart = { readonly text: string } | { readonly control: string };
+
+/** What the completion room needs of a tokenizer; the engine's one satisfies it. */
+export interface TextTokenizer {
+  /** Ids of plain text. Control-token look-alikes inside it stay text. */
+  encode(text: string): number[];
+  /** Exact bytes of one token (a token may hold part of a UTF-8 sequence). */
+  bytes(id: number): Uint8Array;
+  /** Id of a control token such as `<|fim_middle|>`, or undefined when the model has none. */
+  control(name: string): number | undefined;
+}
+
+/** How a fill-in-the-middle prompt is laid out. See prompt.ts. */
+export type FimOrder = 'suffix-first' | 'prefix-first';
+
+/** What a model can be asked, from its catalogue entry. */
+export interface PromptFormat {
+  /** Names of the fill-in-the-middle control tokens; absent for models without them. */
+  readonly fim?: {
+    readonly prefix: string;
+    readonly suffix: string;
+    readonly middle: string;
+    readonly order: FimOrder;
+  };
+  /** Control tokens that end a completion. */
+  readonly stop: readonly string[];
+}
+
+/** The text around a cursor. */
+export interface CursorContext {
+  readonly prefix: string;
+  readonly suffix: string;
+  /** VS Code language identifier; `plaintext` and `markdown` are continued as prose. */
+  readonly language: string;
+}

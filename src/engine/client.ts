@@ -1,0 +1,251 @@
+/**
+ * The engine as the editor and the command line see it. The work happens in a child process, so that
+ * nothing the engine does, not even a crash, harms the caller.
+ *
+ * Every request ends in a result or in one EngineError. A request that was running when the process
+ * crashed is not repeated: what crashed it once may do so again, and the next key asks anew. Requests
+ * made while the process is away wait for it. The model that was asked for last is loaded again
+ * after a restart.
+ */
+import type { InstalledModel } from '../models/installed';
+import { systemClock, type Clock } from './clock';
+import { EngineError } from './errors';
+import { startLimit, within } from './limit';
+import { EngineProcess, type Answer, type ProcessTiming } from './process';
+import {
+  checkRequest,
+  LIMITS,
+  type CompletionRequest,
+  type CompletionResult,
+  type GenerationRequest,
+  type GenerationResult,
+  type LoadOptions,
+  type MeasureRequest,
+  type MeasureResult,
+  type ModelFiles,
+  type ModelInfo,
+  type RequestBody,
+  type StepSummary,
+  type WorkState,
+} from './protocol';
+import type { RestartPolicy } from './restart-policy';
+import { Supervisor, type SupervisorState } from './supervisor';
+
+export interface EngineState {
+  readonly process: SupervisorState;
+  readonly work: WorkState;
+}
+
+export interface EngineOptions {
+  /** Path of the bundled worker, dist/worker.js. */
+  readonly worker: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly onState?: (state: EngineState) => void;
+  /** What the child writes to standard error. */
+  readonly onStderr?: (text: string) => void;
+  readonly policy?: RestartPolicy;
+  readonly timing?: ProcessTiming;
+  /** Time beyond a request's own deadline that its answer may take, ms. */
+  readonly deadlineGraceMs?: number;
+  readonly clock?: Clock;
+}
+
+/** What `load` asked for last. */
+interface Wanted {
+  readonly model: ModelFiles;
+  readonly options: LoadOptions;
+}
+
+/** A model that a process has, or is about to have. */
+interface Loading {
+  readonly process: EngineProcess;
+  readonly wanted: Wanted;
+  readonly info: Promise<ModelInfo>;
+}
+
+/** A step of prefill or decoding cannot be interrupted, so a result may come this much late. */
+const DEADLINE_GRACE_MS = 2_000;
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #clock: Clock;
+  readonly #supervisor: Supervisor<EngineProcess>;
+  #wanted: Wanted | undefined;
+  #loading: Loading | undefined;
+  #work: WorkState = 'idle';
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#supervisor = new Supervisor<EngineProcess>({
+      launch: () => this.#launch(),
+      clock: this.#clock,
+      onState: () => this.#tell('idle'),
+      ...(options.policy && { policy: options.policy }),
+    });
+  }
+
+  get state(): EngineState {
+    return { process: this.#supervisor.state, work: this.#work };
+  }
+
+  /**
+   * Loads a model in place of the one before.
+   *
+   * @throws {EngineError} `model` when it cannot be loaded
+   */
+  async load(model: ModelFiles, options: LoadOptions = {}): Promise<ModelInfo> {
+    checkRequest({ type: 'load', model, options });
+    this.#wanted = { model, options };
+    return this.#load(await this.#supervisor.running());
+  }
+
+  /**
+   * Completes at a cursor; of a huge document only the text near it is sent. A newer completion
+   * cancels the one before.
+   */
+  async complete(request: CompletionRequest, signal?: AbortSignal): Promise<CompletionResult> {
+    const body = { type: 'complete', request: nearCursor(request) } as const;
+    const answer = await this.#ask(body, request.deadlineMs, signal);
+    return resultOf(answer, 'completion');
+  }
+
+  /** Continues a text; `onStep` gets each piece as soon as it is certain. */
+  async generate(
+    request: GenerationRequest,
+    onStep?: (step: StepSummary) => void,
+    signal?: AbortSignal,
+  ): Promise<GenerationResult> {
+    const body = { type: 'generate', request } as const;
+    const answer = await this.#ask(body, request.deadlineMs, signal, onStep);
+    return resultOf(answer, 'generation');
+  }
+
+  /** Measures what rows cost on this machine. */
+  async measure(request: MeasureRequest, signal?: AbortSignal): Promise<MeasureResult> {
+    const answer = await this.#ask({ type: 'measure', request }, undefined, signal);
+    return resultOf(answer, 'measure');
+  }
+
+  /** Lets an engine that gave up try again; the next request starts it. */
+  reset(): void {
+    this.#supervisor.reset();
+  }
+
+  /** Ends the child process and every request. Resolves when it is gone. */
+  dispose(): Promise<void> {
+    this.#wanted = undefined;
+    return this.#supervisor.dispose();
+  }
+
+  async #ask(
+    body: RequestBody,
+    deadlineMs: number | undefined,
+    caller: AbortSignal | undefined,
+    onStep?: (step: StepSummary) => void,
+  ): Promise<Answer> {
+    checkRequest(body);
+    if (!this.#wanted) {
+      throw new EngineError('notLoaded', 'No model is loaded; load one first.');
+    }
+    const started = this.#clock.now();
+    const grace = this.#options.deadlineGraceMs ?? DEADLINE_GRACE_MS;
+    const limit = startLimit(
+      this.#clock,
+      caller,
+      deadlineMs === undefined ? undefined : deadlineMs + grace,
+    );
+    try {
+      const process = await within(this.#ready(), limit.signal);
+      // The child's clock starts when it reads the request, so time spent waiting is taken off.
+      const spent = this.#clock.now() - started;
+      return await process.request(
+        withDeadline(body, spent),
+        limit.signal,
+        onStep && ((message) => onStep(message.step)),
+      );
+    } finally {
+      limit.release();
+    }
+  }
+
+  /** A process that has the wanted model. */
+  async #ready(): Promise<EngineProcess> {
+    const process = await this.#supervisor.running();
+    await this.#load(process);
+    return process;
+  }
+
+  /** Loads the wanted model into `process`, once. */
+  #load(process: EngineProcess): Promise<ModelInfo> {
+    const wanted = this.#wanted;
+    if (!wanted) {
+      return Promise.reject(new EngineError('stopped', 'The engine was shut down.'));
+    }
+    if (this.#loading?.process !== process || this.#loading.wanted !== wanted) {
+      const info = process.request({ type: 'load', ...wanted }).then(infoOf);
+      this.#loading = { process, wanted, info };
+    }
+    return this.#loading.info;
+  }
+
+  #launch(): EngineProcess {
+    const { worker, env, timing, onStderr } = this.#options;
+    const process = new EngineProcess({
+      worker,
+      clock: this.#clock,
+      onState: (work) => this.#tell(work),
+      ...(env && { env }),
+      ...(timing && { timing }),
+      ...(onStderr && { onStderr }),
+    });
+    // After a restart the model is there again before anyone asks. Errors reach who asks next.
+    process.ready.then(() => this.#load(process)).catch(() => undefined);
+    return process;
+  }
+
+  #tell(work: WorkState): void {
+    this.#work = work;
+    this.#options.onState?.(this.state);
+  }
+}
+
+/** An installed model as the engine needs it. */
+export function modelFiles(installed: InstalledModel): ModelFiles {
+  const { id, precision, graph, weights, tokenizer, entry } = installed;
+  const { contextLength, prompt } = entry;
+  return { id, precision, graph, weights, tokenizer, contextLength, prompt };
+}
+
+/** Drops what no prompt reaches: more than the protocol's limit away from the cursor. */
+function nearCursor(request: CompletionRequest): CompletionRequest {
+  const { prefix, suffix } = request;
+  if (prefix.length <= LIMITS.text && suffix.length <= LIMITS.text) return request;
+  return {
+    ...request,
+    prefix: prefix.slice(-LIMITS.text).replace(/^[\uDC00-\uDFFF]/, ''), // Not half a character.
+    suffix: suffix.slice(0, LIMITS.text).replace(/[\uD800-\uDBFF]$/, ''),
+  };
+}
+
+function withDeadline(body: RequestBody, spent: number): RequestBody {
+  if (body.type !== 'complete' && body.type !== 'generate') return body;
+  const { deadlineMs } = body.request;
+  if (deadlineMs === undefined) return body;
+  const left = Math.max(1, deadlineMs - spent);
+  return { ...body, request: { ...body.request, deadlineMs: left } } as RequestBody;
+}
+
+function infoOf(answer: Answer): ModelInfo {
+  if (answer.type !== 'loaded') throw new EngineError('protocol', 'The engine did not load.');
+  return answer.info;
+}
+
+type Result = CompletionResult | GenerationResult | MeasureResult;
+
+function resultOf<K extends Result['kind']>(answer: Answer, kind: K): Extract<Result, { kind: K }> {
+  if (answer.type === 'result' && answer.result.kind === kind) {
+    return answer.result as Extract<Result, { kind: K }>;
+  }
+  throw new EngineError('protocol', `The engine did not answer with a ${kind}.`);
+}

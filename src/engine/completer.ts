@@ -1,0 +1,200 @@
+/**
+ * From a request to a text: prompt, decoding, stop rules between the steps, post-processing.
+ *
+ * Everything that it needs is handed in, so it runs on a scripted model as on a real one. Knows
+ * nothing of processes, messages or ONNX Runtime.
+ */
+import { allowsSeveralLines, type LineMode } from '../completion/multiline';
+import { postprocess } from '../completion/postprocess/index';
+import { buildPrompt, DEFAULT_BUDGET, MOST_CONTROL_TOKENS } from '../completion/prompt';
+import { createStopper, type Stopper } from '../completion/stop';
+import type { PromptFormat, TextTokenizer } from '../completion/types';
+import { decode, type DecodeOptions } from '../decoding/decode';
+import type { Healing } from '../decoding/healing';
+import type { Stepper } from '../decoding/stepper';
+import type { PrefillTrace } from '../decoding/trace';
+import { chatPrompt, continuationPrompt, promptTail } from './prompt-text';
+import type {
+  CompletionRequest,
+  CompletionResult,
+  GenerationRequest,
+  GenerationResult,
+  StepSummary,
+} from './protocol';
+import { DeadlineReached, nextTurn, type StepListener } from './server';
+import { TokenTextStream } from './tokenizer';
+
+export interface CompleterOptions {
+  /** Id of the model, for the results. */
+  readonly model: string;
+  readonly format: PromptFormat;
+  readonly stepper: Stepper;
+  readonly tokenizer: TextTokenizer;
+}
+
+export interface Completer {
+  complete(request: CompletionRequest, signal: AbortSignal): Promise<CompletionResult>;
+  generate(
+    request: GenerationRequest,
+    onStep: StepListener,
+    signal: AbortSignal,
+  ): Promise<GenerationResult>;
+}
+
+/** What one generation needs beyond the prompt. */
+interface Run {
+  readonly request: CompletionRequest | GenerationRequest;
+  readonly prompt: readonly number[];
+  /** Text that the first token repeats and that is no part of the result. */
+  readonly healed: string;
+  readonly stopper?: Stopper;
+  readonly onStep?: StepListener;
+}
+
+export function createCompleter(options: CompleterOptions): Completer {
+  const { model, format, stepper, tokenizer } = options;
+  const stopTokens = new Set(
+    format.stop.flatMap((name) => tokenizer.control(name) ?? []), // Not every model has them all.
+  );
+
+  async function complete(
+    request: CompletionRequest,
+    signal: AbortSignal,
+  ): Promise<CompletionResult> {
+    const { prefix, suffix, language, maxTokens, order, raw } = request;
+    const context = { prefix, suffix, language };
+    const multiline = allowsSeveralLines(context, lineMode(request.multiline));
+    const { tokens: prompt, healed } = buildPrompt({
+      context,
+      format,
+      tokenizer,
+      budget: budgetFor(stepper.contextLength, maxTokens),
+      ...(order && { order }),
+    });
+    const stopper = raw ? {} : { stopper: createStopper({ context, multiline }) };
+    const outcome = await run({ request, prompt, healed, ...stopper }, signal);
+    if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
+    const shown = postprocess(outcome.text, context, { multiline });
+    return {
+      kind: 'completion',
+      ...outcome,
+      text: shown?.text ?? '',
+      replaceRight: shown?.replace ?? 0,
+    };
+  }
+
+  async function generate(
+    request: GenerationRequest,
+    onStep: StepListener,
+    signal: AbortSignal,
+  ): Promise<GenerationResult> {
+    const room = stepper.contextLength - reserved(stepper.contextLength, request.maxTokens);
+    const build = request.chat ? chatPrompt : continuationPrompt;
+    const prompt = build(request.prompt, tokenizer, room);
+    return { kind: 'generation', ...(await run({ request, prompt, healed: '', onStep }, signal)) };
+  }
+
+  async function run({ request, prompt, healed, stopper, onStep }: Run, signal: AbortSignal) {
+    const { maxTokens, temperature, seed } = request;
+    const started = performance.now();
+    let prefill: PrefillTrace | undefined;
+    const healing = healed === '' ? undefined : healingOf(healed, tokenizer);
+    const decodeOptions: DecodeOptions = {
+      mode: 'ar',
+      maxTokens,
+      stopTokens,
+      onPrefill: (trace) => (prefill = trace),
+      ...(temperature !== undefined && { temperature }),
+      ...(seed !== undefined && { seed }),
+      ...(healing && { healing }),
+    };
+    const steps: StepSummary[] = [];
+    const tokens: number[] = [];
+    const stream = new TokenTextStream(tokenizer);
+    let text = ''; // Begins with the healed text.
+    let stopReason: string | undefined;
+    const decoding = decode(stepper, prompt, decodeOptions, signal);
+    try {
+      while (stopReason === undefined) {
+        const next = await decoding.next();
+        if (next.done) {
+          stopReason = next.value;
+          break;
+        }
+        const step = next.value;
+        const { source, confidence, rows, ms } = step;
+        const piece = step.tokens.map((id) => stream.push(id)).join('');
+        const certain = piece.slice(Math.max(0, healed.length - text.length));
+        const summary: StepSummary = {
+          n: step.tokens.length,
+          text: certain,
+          source,
+          confidence,
+          rows,
+          ms,
+        };
+        steps.push(summary);
+        tokens.push(...step.tokens);
+        text += piece;
+        onStep?.(summary);
+        const stop = stopper?.next(text.slice(healed.length), tokens);
+        if (stop) {
+          stopReason = stop.reason;
+          text = text.slice(0, healed.length + stop.keep);
+        } else {
+          await nextTurn(); // A cancellation may have arrived, or the deadline passed.
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof DeadlineReached)) throw error;
+      stopReason = 'deadline';
+    } finally {
+      await decoding.return('maxTokens'); // Lets go of the stepper; the value is not used.
+    }
+    const total = performance.now() - started;
+    const prefillMs = prefill?.ms ?? total;
+    return {
+      text: text.slice(healed.length),
+      tokens: tokens.length,
+      steps,
+      prefillMs,
+      decodeMs: Math.max(0, total - prefillMs),
+      stopReason,
+      model,
+      mode: 'ar' as const,
+      promptTokens: prompt.length,
+      reusedTokens: prefill?.reused ?? 0,
+      promptTail: promptTail(prompt, format, tokenizer) + healed,
+    };
+  }
+
+  return { complete, generate };
+}
+
+function lineMode(multiline: CompletionRequest['multiline']): LineMode {
+  if (multiline === 'auto') return 'auto';
+  return multiline ? 'multiple' : 'single';
+}
+
+/** Rows kept free for what is decoded: never more than half, so that a prompt has room too. */
+function reserved(contextLength: number, maxTokens: number): number {
+  return Math.min(maxTokens, contextLength >> 1);
+}
+
+/** The default budget, scaled down to what a small context holds. */
+function budgetFor(contextLength: number, maxTokens: number) {
+  const room = contextLength - reserved(contextLength, maxTokens) - MOST_CONTROL_TOKENS;
+  const scale = Math.min(1, Math.max(0, room) / (DEFAULT_BUDGET.prefix + DEFAULT_BUDGET.suffix));
+  return {
+    prefix: Math.floor(DEFAULT_BUDGET.prefix * scale),
+    suffix: Math.floor(DEFAULT_BUDGET.suffix * scale),
+  };
+}
+
+function healingOf(healed: string, tokenizer: TextTokenizer): Healing {
+  return {
+    bytes: new TextEncoder().encode(healed),
+    tokenBytes: (id) => tokenizer.bytes(id),
+    encode: (bytes) => tokenizer.encode(new TextDecoder().decode(bytes)),
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * The keys and values of one token sequence, for a trunk graph.
+ *
+ * Every layer has one buffer of keys and one of values, position-major: [position, kv head, d]. The
+ * graph reads whole blocks of it (`past`) and the rest (`tail`) where they lie, and hands back only
+ * the rows that are new; see training/dynamo_training/export/trunk.py for why.
+ */
+import { Tensor } from 'onnxruntime-node';
+
+/** Positions in a block. No run may cross a block border. */
+export const BLOCK = 128;
+
+export interface KvShape {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+export class KvCache {
+  private readonly buffers: Float32Array[];
+  private readonly width: number;
+  private readonly placeholders: Record<string, Tensor> = {};
+  private past: { readonly length: number; readonly feeds: Record<string, Tensor> } | undefined;
+  private tokens: number[] = [];
+
+  /** @param capacity the most positions; memory is touched, and so taken, only as they fill */
+  constructor(
+    private readonly shape: KvShape,
+    readonly capacity: number,
+  ) {
+    this.width = shape.kvHeads * shape.headSize;
+    this.buffers = Array.from(
+      { length: 2 * shape.layers },
+      () => new Float32Array(capacity * this.width),
+    );
+    const key = new Float32Array(this.width).fill(-1e30);
+    const value = new Float32Array(this.width);
+    this.eachBuffer((part, layer) => {
+      this.placeholders[`past.${part}.${layer}`] = this.tensor(part === 'k' ? key : value);
+    });
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  /** Positions left before the next block border. */
+  get roomInBlock(): number {
+    return BLOCK - (this.length % BLOCK);
+  }
+
+  /** How many leading tokens of `tokens` the cache holds. */
+  commonPrefix(tokens: readonly number[]): number {
+    let n = 0;
+    while (n < this.length && n < tokens.length && this.tokens[n] === tokens[n]) n++;
+    return n;
+  }
+
+  /** The graph inputs `has_past`, `past.*` and `tail.*` for a run that continues this sequence. */
+  feeds(): Record<string, Tensor> {
+    const pastLength = this.length - (this.length % BLOCK);
+    if (this.past?.length !== pastLength) {
+      const feeds = pastLength > 0 ? this.views('past', 0, pastLength) : { ...this.placeholders };
+      feeds.has_past = new Tensor('bool', [pastLength > 0], [1]);
+      this.past = { length: pastLength, feeds };
+    }
+    return { ...this.past.feeds, ...this.views('tail', pastLength, this.length) };
+  }
+
+  /**
+   * Takes over the rows that a run produced.
+   *
+   * @param rows the graph's `kv` output, [2 * layers, tokens.length, kv heads, d]
+   * @throws {RangeError} when they do not fit
+   */
+  append(tokens: readonly number[], rows: Float32Array): void {
+    const size = tokens.length * this.width;
+    if (this.length + tokens.length > this.capacity || rows.length !== size * this.buffers.length) {
+      throw new RangeError(
+        `${tokens.length} rows do not fit a KV cache of ${this.length}/${this.capacity}.`,
+      );
+    }
+    const at = this.length * this.width;
+    this.buffers.forEach((buffer, i) => {
+      buffer.set(rows.subarray(i * size, (i + 1) * size), at);
+    });
+    this.tokens.push(...tokens);
+  }
+
+  /** Forgets all positions behind the first `length`. */
+  rewind(length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.length) {
+      throw new RangeError(`Cannot rewind ${this.length} positions to ${length}.`);
+    }
+    this.tokens.length = length;
+  }
+
+  private views(name: string, from: number, to: number): Record<string, Tensor> {
+    const feeds: Record<string, Tensor> = {};
+    this.eachBuffer((part, layer, buffer) => {
+      const rows = buffer.subarray(from * this.width, to * this.width);
+      feeds[`${name}.${part}.${layer}`] = this.tensor(rows);
+    });
+    return feeds;
+  }
+
+  private tensor(rows: Float32Array): Tensor {
+    const { kvHeads, headSize } = this.shape;
+    return new Tensor('float32', rows, [rows.length / this.width, kvHeads, headSize]);
+  }
+
+  private eachBuffer(visit: (part: 'k' | 'v', layer: number, buffer: Float32Array) => void): void {
+    this.buffers.forEach((buffer, i) => {
+      visit(i % 2 === 0 ? 'k' : 'v', i >> 1, buffer);
+    });
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Measures what token rows cost on this machine, through the stepper alone: decoding's row budget
+ * and the benches rest on it.
+ */
+import type { Stepper } from '../decoding/stepper';
+import { EngineError } from './errors';
+import type { MeasureRequest, MeasureResult } from './protocol';
+
+/** Any id that every vocabulary has, and another one: content does not change the cost. */
+const TOKENS = [1, 2] as const;
+
+/**
+ * Fills the cache with `context` rows, then times steps of 1..rows rows. Replaces what the cache held.
+ *
+ * @throws {EngineError} `badRequest` when context and rows do not fit the model
+ * @throws the signal's reason when it is aborted
+ */
+export async function measureSteps(
+  stepper: Stepper,
+  { rows, context, repeats }: MeasureRequest,
+  signal: AbortSignal,
+): Promise<MeasureResult> {
+  if (context + rows > stepper.contextLength) {
+    const most = stepper.contextLength - rows;
+    throw new EngineError('badRequest', `The context must be at most ${most} tokens.`);
+  }
+  stepper.rewind(0);
+  const prompt = Array.from({ length: context }, (_, i) => TOKENS[i % 2] ?? 1);
+  const prefillMs = (await time(() => stepper.prefill(prompt, signal))) / context;
+
+  const stepMs: number[] = [];
+  for (let count = 1; count <= rows; count++) {
+    const fed = [TOKENS[0], ...Array<number>(count - 1).fill(TOKENS[1])];
+    const times: number[] = [];
+    // The first one warms up this number of rows and does not count.
+    for (let repeat = 0; repeat <= repeats; repeat++) {
+      signal.throwIfAborted();
+      const ms = await time(() => stepper.step(fed, signal));
+      stepper.rewind(context);
+      if (repeat > 0) times.push(ms);
+    }
+    stepMs.push(median(times));
+  }
+  return { kind: 'measure', context, prefillMs, stepMs };
+}
+
+async function time(run: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await run();
+  return performance.now() - started;
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}

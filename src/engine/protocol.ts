@@ -1,0 +1,255 @@
+/**
+ * The messages between the parent (editor or command line) and the engine's child process.
+ *
+ * Both sides check every message that they receive, for each may be of another version, and a child
+ * with broken native code may say anything. Plain JSON values only; all sizes are bounded.
+ */
+import { z } from 'zod';
+import type { PromptFormat } from '../completion/types';
+import { EngineError, ERROR_CODES, ProtocolError } from './errors';
+
+/** Raised with every change of a message's shape. */
+export const PROTOCOL_VERSION = 1;
+
+/** Sizes that both sides hold to. */
+export const LIMITS = {
+  /** Characters of a document on one side of the cursor, or of a prompt. */
+  text: 262_144,
+  /** Tokens of one generation. */
+  tokens: 32_768,
+  /** Bytes of one message. */
+  message: 8 * 1024 * 1024,
+  /** Rows of one step, see Stepper. */
+  rows: 8,
+} as const;
+
+const count = z.int().min(0);
+const requestId = z.int().min(1);
+const text = z.string().max(LIMITS.text);
+const name = z.string().min(1).max(200);
+const path = z.string().min(1).max(4096);
+const milliseconds = z.number().min(0).max(86_400_000);
+const probability = z.number().min(0).max(1);
+const mode = z.enum(['ar', 'exact', 'fast']);
+
+/** How to decode; the same for completions and open-ended text. */
+const decoding = {
+  maxTokens: z.int().min(1).max(LIMITS.tokens),
+  mode,
+  /** The static threshold ε_b. */
+  epsilon: probability,
+  temperature: z.number().min(0).max(10).exactOptional(),
+  seed: z.int().exactOptional(),
+  /** Counted from the request's arrival; what is there by then is the result. */
+  deadlineMs: milliseconds.min(1).exactOptional(),
+};
+
+const completionRequest = z.strictObject({
+  prefix: text,
+  suffix: text,
+  /** VS Code's language identifier. */
+  language: z.string().max(100),
+  /** `auto` lets the text around the cursor decide. */
+  multiline: z.union([z.boolean(), z.literal('auto')]),
+  /** Skips post-processing. */
+  raw: z.boolean(),
+  /** Overrides the model's order of the fill-in-the-middle fields. */
+  order: z.enum(['suffix-first', 'prefix-first']).exactOptional(),
+  ...decoding,
+});
+
+const generationRequest = z.strictObject({
+  prompt: text,
+  /** Wraps the prompt as a user's turn of a conversation; otherwise the text is continued. */
+  chat: z.boolean(),
+  ...decoding,
+});
+
+const measureRequest = z.strictObject({
+  /** Measures steps of 1 to this many rows. */
+  rows: z.int().min(1).max(LIMITS.rows),
+  /** Rows in the KV cache before the steps. */
+  context: z.int().min(1).max(LIMITS.tokens),
+  /** Steps measured for each number of rows; the median counts. */
+  repeats: z.int().min(1).max(100),
+});
+
+const promptFormat: z.ZodType<PromptFormat> = z.strictObject({
+  fim: z
+    .strictObject({
+      prefix: name,
+      suffix: name,
+      middle: name,
+      order: z.enum(['suffix-first', 'prefix-first']),
+    })
+    .exactOptional(),
+  stop: z.array(name).max(100),
+});
+
+/** An installed model's files, see models/installed. */
+const modelFiles = z.strictObject({
+  id: name,
+  precision: z.enum(['int8', 'fp32']),
+  graph: path,
+  weights: path,
+  tokenizer: path,
+  contextLength: z.int().min(1).max(1_048_576),
+  prompt: promptFormat,
+});
+
+const loadOptions = z.strictObject({
+  /** Rows of the KV cache, at most the model's context. */
+  contextLength: z.int().min(1).max(1_048_576).exactOptional(),
+  /** Threads of one operator; the engine chooses when absent. */
+  threads: z.int().min(1).max(256).exactOptional(),
+});
+
+const modelInfo = z.strictObject({
+  id: name,
+  precision: z.enum(['int8', 'fp32']),
+  /** Rows that the KV cache holds. */
+  contextLength: z.int().min(1),
+  loadMs: milliseconds,
+});
+
+const stepSummary = z.strictObject({
+  /** Tokens that became certain in this step. */
+  n: z.int().min(1).max(LIMITS.tokens),
+  /** The text that these tokens made certain; may be empty in the middle of a character. */
+  text: z.string().max(LIMITS.text),
+  source: z.enum(['base', 'head', 'lookup']),
+  confidence: probability,
+  rows: count,
+  ms: milliseconds,
+});
+
+/** What both kinds of result tell about how the text came about. */
+const outcome = {
+  text: z.string().max(LIMITS.message),
+  /** Tokens decoded, those that post-processing cut included. */
+  tokens: count,
+  steps: z.array(stepSummary).max(LIMITS.tokens),
+  prefillMs: milliseconds,
+  decodeMs: milliseconds,
+  stopReason: z.string().max(100),
+  model: name,
+  /** The mode that ran. */
+  mode,
+  promptTokens: count,
+  /** Prompt tokens whose keys and values were still in the cache. */
+  reusedTokens: count,
+  /** The end of what the model saw, for people to read. */
+  promptTail: z.string().max(2000),
+};
+
+const completionResult = z.strictObject({
+  kind: z.literal('completion'),
+  ...outcome,
+  /** Characters right of the cursor that the text replaces. */
+  replaceRight: z.int().min(0).max(LIMITS.text),
+});
+
+const generationResult = z.strictObject({ kind: z.literal('generation'), ...outcome });
+
+const measureResult = z.strictObject({
+  kind: z.literal('measure'),
+  context: count,
+  /** Prefill, ms a token. */
+  prefillMs: milliseconds,
+  /** Median time of a step by rows, one row first, ms. */
+  stepMs: z.array(milliseconds).min(1).max(LIMITS.rows),
+});
+
+const toChild = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('hello'), version: z.int() }),
+  z.strictObject({
+    type: z.literal('load'),
+    id: requestId,
+    model: modelFiles,
+    options: loadOptions,
+  }),
+  z.strictObject({ type: z.literal('complete'), id: requestId, request: completionRequest }),
+  z.strictObject({ type: z.literal('generate'), id: requestId, request: generationRequest }),
+  z.strictObject({ type: z.literal('measure'), id: requestId, request: measureRequest }),
+  z.strictObject({ type: z.literal('cancel'), id: requestId }),
+  z.strictObject({ type: z.literal('ping'), id: requestId }),
+  z.strictObject({ type: z.literal('shutdown') }),
+]);
+
+const toParent = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('ready'), version: z.int() }),
+  z.strictObject({ type: z.literal('loaded'), id: requestId, info: modelInfo }),
+  z.strictObject({
+    type: z.literal('step'),
+    id: requestId,
+    step: stepSummary,
+  }),
+  z.strictObject({
+    type: z.literal('result'),
+    id: requestId,
+    result: z.discriminatedUnion('kind', [completionResult, generationResult, measureResult]),
+  }),
+  z.strictObject({
+    type: z.literal('error'),
+    id: requestId,
+    code: z.enum(ERROR_CODES),
+    message: z.string().max(4000),
+  }),
+  z.strictObject({ type: z.literal('pong'), id: requestId }),
+  /** Sent when it changes. */
+  z.strictObject({ type: z.literal('state'), state: z.enum(['idle', 'loading', 'busy']) }),
+]);
+
+export type DecodeMode = z.infer<typeof mode>;
+export type CompletionRequest = z.infer<typeof completionRequest>;
+export type GenerationRequest = z.infer<typeof generationRequest>;
+export type MeasureRequest = z.infer<typeof measureRequest>;
+export type ModelFiles = z.infer<typeof modelFiles>;
+export type LoadOptions = z.infer<typeof loadOptions>;
+export type ModelInfo = z.infer<typeof modelInfo>;
+export type StepSummary = z.infer<typeof stepSummary>;
+export type CompletionResult = z.infer<typeof completionResult>;
+export type GenerationResult = z.infer<typeof generationResult>;
+export type MeasureResult = z.infer<typeof measureResult>;
+export type ToChild = z.infer<typeof toChild>;
+export type ToParent = z.infer<typeof toParent>;
+/** A request without its id. */
+export type RequestBody = WithoutId<
+  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' }>
+>;
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
+export type WorkState = Extract<ToParent, { type: 'state' }>['state'];
+
+/** @throws {ProtocolError} */
+export const parseToChild = (value: unknown): ToChild => parse(toChild, value);
+
+/** @throws {ProtocolError} */
+export const parseToParent = (value: unknown): ToParent => parse(toParent, value);
+
+/**
+ * Checks a request before it is sent, so that a caller's mistake does not look like a broken pipe.
+ *
+ * @throws {EngineError} `badRequest`
+ */
+export function checkRequest(body: RequestBody): void {
+  const parsed = toChild.safeParse({ ...body, id: 1 });
+  if (!parsed.success) {
+    throw new EngineError('badRequest', `The request is not valid (${describe(parsed.error)}).`);
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ProtocolError(
+    `A message does not fit the engine's protocol (${describe(parsed.error)}).`,
+  );
+}
+
+/** Names the fields that are wrong, but not what they hold: that may be the user's text. */
+function describe(error: z.ZodError): string {
+  const issues = error.issues
+    .slice(0, 3)
+    .map(({ path, code }) => `${path.map(String).join('.') || 'message'}: ${code}`);
+  return issues.join('; ').slice(0, 500);
+}

@@ -1,0 +1,196 @@
+/**
+ * A trunk graph on ONNX Runtime with the KV cache of one sequence: the real stepper.
+ *
+ * It knows nothing of text, thresholds or stop rules. `InferenceSession.run` blocks the thread, so
+ * this runs in the engine's child process only, and long prompts go through in chunks.
+ */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper';
+import { KvCache, type KvShape } from './kv';
+
+export interface SessionOptions {
+  /** Threads inside an operator. Physical cores; more slow each other down. */
+  readonly threads: number;
+  /** The most token rows of one sequence. */
+  readonly contextLength: number;
+}
+
+/** A session's files: a graph, with its weight file beside it. */
+export interface GraphFile {
+  readonly graph: string;
+}
+
+const MAX_STEP_ROWS = 8;
+
+export class TrunkSession implements Stepper {
+  private readonly kv: KvCache;
+
+  private constructor(
+    private readonly session: InferenceSession,
+    shape: KvShape,
+    readonly contextLength: number,
+  ) {
+    this.kv = new KvCache(shape, contextLength);
+  }
+
+  /** @throws when ONNX Runtime cannot read the graph or its weights */
+  static async open(model: GraphFile, options: SessionOptions): Promise<TrunkSession> {
+    const session = await InferenceSession.create(model.graph, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      enableCpuMemArena: true,
+      logSeverityLevel: 3,
+      extra: {
+        session: {
+          // Idle threads sleep instead of burning a core between tokens.
+          intra_op: { allow_spinning: '0' },
+          // Without VNNI, uint8 x int8 products saturate: this makes ONNX Runtime avoid them.
+          x64quantprecision: '1',
+        },
+      },
+    });
+    return new TrunkSession(session, kvShape(session), options.contextLength);
+  }
+
+  get length(): number {
+    return this.kv.length;
+  }
+
+  async prefill(tokens: readonly number[], signal: AbortSignal): Promise<PrefillOutput> {
+    if (tokens.length === 0 || tokens.length > this.contextLength) {
+      throw new RangeError(
+        `A prompt has 1 to ${this.contextLength} tokens; this one has ${tokens.length}.`,
+      );
+    }
+    // The last row runs in any case: its prediction is what the caller wants.
+    const reused = Math.min(this.kv.commonPrefix(tokens), tokens.length - 1);
+    this.kv.rewind(reused);
+    let predictions: RowPrediction[] = [];
+    while (this.kv.length < tokens.length) {
+      signal.throwIfAborted();
+      const from = this.kv.length;
+      const rows = tokens.slice(from, Math.min(tokens.length, from + this.kv.roomInBlock));
+      predictions = await this.run(rows, [rows.length - 1]);
+      await turn();
+    }
+    return { last: only(predictions), reused };
+  }
+
+  async step(rows: readonly number[], signal: AbortSignal): Promise<RowPrediction[]> {
+    if (rows.length < 1 || rows.length > MAX_STEP_ROWS) {
+      throw new RangeError(`A step takes 1 to ${MAX_STEP_ROWS} rows, not ${rows.length}.`);
+    }
+    if (this.kv.length + rows.length > this.contextLength) {
+      throw new RangeError(`The context of ${this.contextLength} tokens is full.`);
+    }
+    const predictions: RowPrediction[] = [];
+    for (let at = 0; at < rows.length;) {
+      signal.throwIfAborted();
+      const part = rows.slice(at, at + this.kv.roomInBlock);
+      predictions.push(...(await this.run(part, [...part.keys()])));
+      at += part.length;
+    }
+    return predictions;
+  }
+
+  rewind(length: number): void {
+    this.kv.rewind(length);
+  }
+
+  async close(): Promise<void> {
+    await this.session.release();
+  }
+
+  /**
+   * Appends rows and returns every logit of each, [rows, vocabulary], row by row: for measuring
+   * (perplexity), not for decoding. 4 bytes a row and vocabulary entry leave the graph.
+   */
+  async *allLogits(tokens: readonly number[]): AsyncGenerator<Float32Array> {
+    for (let at = 0; at < tokens.length;) {
+      const rows = tokens.slice(at, at + Math.min(this.kv.roomInBlock, MAX_STEP_ROWS));
+      const outputs = await this.feed(rows, [...rows.keys()], ['logits', 'kv']);
+      const logits = data(outputs, 'logits', Float32Array);
+      const vocabulary = logits.length / rows.length;
+      for (let i = 0; i < rows.length; i++) {
+        yield logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+      }
+      at += rows.length;
+    }
+  }
+
+  /** One run inside a block; predictions for the rows named in `wanted`. */
+  private async run(rows: readonly number[], wanted: readonly number[]): Promise<RowPrediction[]> {
+    const names = ['top.ids', 'top.logits', 'normalizer', 'kv'];
+    const outputs = await this.feed(rows, wanted, names);
+    const ids = data(outputs, 'top.ids', Int32Array);
+    const logits = data(outputs, 'top.logits', Float32Array);
+    const normalizers = data(outputs, 'normalizer', Float32Array);
+    const k = ids.length / wanted.length;
+    return Array.from(normalizers, (logNormalizer, i) => ({
+      ids: ids.subarray(i * k, (i + 1) * k),
+      logits: logits.subarray(i * k, (i + 1) * k),
+      logNormalizer,
+    }));
+  }
+
+  /** Runs rows that do not cross a block border and takes their keys and values over. */
+  private async feed(
+    rows: readonly number[],
+    wanted: readonly number[],
+    outputNames: readonly string[],
+  ): Promise<InferenceSession.OnnxValueMapType> {
+    const n = rows.length;
+    const start = this.kv.length;
+    const outputs = await this.session.run(
+      {
+        ...this.kv.feeds(),
+        input_ids: new Tensor('int32', Int32Array.from(rows), [n]),
+        position_ids: new Tensor(
+          'int32',
+          Int32Array.from(rows, (_, i) => start + i),
+          [n],
+        ),
+        logit_rows: new Tensor('int32', Int32Array.from(wanted), [wanted.length]),
+      },
+      outputNames,
+    );
+    this.kv.append(rows, data(outputs, 'kv', Float32Array));
+    return outputs;
+  }
+}
+
+/** The cache's shape as the graph declares it. */
+function kvShape(session: InferenceSession): KvShape {
+  const declared = session.inputMetadata.find((input) => input.name === 'past.k.0');
+  const [kvHeads, headSize] = declared?.isTensor ? declared.shape.slice(1) : [];
+  const layers = session.inputNames.filter((name) => name.startsWith('past.k.')).length;
+  if (typeof kvHeads !== 'number' || typeof headSize !== 'number' || layers === 0) {
+    throw new Error('This graph is not a trunk graph: it declares no past.k.0.');
+  }
+  return { layers, kvHeads, headSize };
+}
+
+function data<T>(
+  outputs: InferenceSession.OnnxValueMapType,
+  name: string,
+  type: abstract new (...args: never[]) => T,
+): T {
+  const output = outputs[name];
+  const values = output instanceof Tensor ? output.data : undefined;
+  if (!(values instanceof type)) throw new Error(`The graph's output ${name} is missing.`);
+  return values;
+}
+
+function only(predictions: RowPrediction[]): RowPrediction {
+  const [prediction] = predictions;
+  if (!prediction) throw new Error('The graph returned no prediction.');
+  return prediction;
+}
+
+/** Lets pending messages (a cancellation, say) be handled between two runs. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

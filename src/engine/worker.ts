@@ -1,0 +1,56 @@
+/**
+ * The engine's child process: the only place where ONNX Runtime, tokenizer, completion and decoding
+ * meet. Bundled on its own. Writes nothing that the user typed anywhere but into its answers.
+ */
+import { availableParallelism } from 'node:os';
+import { createCompleter } from './completer';
+import { EngineError } from './errors';
+import { measureSteps } from './measure';
+import type { LoadOptions, ModelFiles } from './protocol';
+import { serve } from './serve';
+import type { OpenModel } from './server';
+import { TrunkSession } from './session';
+import { loadTokenizer } from './tokenizer';
+
+/** Rows of the KV cache unless asked otherwise: more context than a completion has use for. */
+const DEFAULT_CONTEXT = 4096;
+const MAX_THREADS = 8;
+
+async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenModel> {
+  const started = performance.now();
+  const contextLength = Math.min(model.contextLength, options.contextLength ?? DEFAULT_CONTEXT);
+  const tokenizer = await loadTokenizer(model.tokenizer);
+  const stepper = await TrunkSession.open(model, {
+    threads: options.threads ?? defaultThreads(),
+    contextLength,
+  }).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const advice = 'Run "models verify", then install it again.';
+    throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
+      cause,
+    });
+  });
+  const completer = createCompleter({
+    model: model.id,
+    format: model.prompt,
+    stepper,
+    tokenizer,
+  });
+  const { id, precision } = model;
+  return {
+    info: { id, precision, contextLength, loadMs: performance.now() - started },
+    complete: completer.complete,
+    generate: completer.generate,
+    measure: (request, signal) => measureSteps(stepper, request, signal),
+    close: () => stepper.close(),
+  };
+}
+
+/** Physical cores, as far as one can tell: x64 processors with more than two have two threads each. */
+function defaultThreads(): number {
+  const logical = availableParallelism();
+  const physical = process.arch === 'x64' && logical > 2 ? Math.ceil(logical / 2) : logical;
+  return Math.min(MAX_THREADS, physical);
+}
+
+serve(openModel);

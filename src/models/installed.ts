@@ -1,0 +1,201 @@
+/**
+ * Installed models: finding, verifying, listing and removing them. Making them is install.ts's.
+ */
+import { realpath, rename, rm } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import type { CatalogEntry } from './catalog';
+import { findModel, readCatalog } from './catalog';
+import { errorCode, explainSystemError, ModelError } from './errors';
+import { fileSize, hashFile, randomName, writeAtomically } from './files';
+import { acquireLock } from './lock';
+import type { Precision } from './paths';
+import { installedDirectory, modelDirectory, precisions } from './paths';
+import type { ProgressListener } from './progress';
+import type { InstallRecord } from './record';
+import { formatRecord, graphName, readRecord, recordName, tokenizerName } from './record';
+import { readSuiteModel } from './suite';
+
+/** A complete installation. Paths are absolute when the home was. */
+export interface InstalledModel {
+  readonly id: string;
+  readonly precision: Precision;
+  readonly directory: string;
+  readonly graph: string;
+  readonly weights: string;
+  readonly tokenizer: string;
+  readonly entry: CatalogEntry;
+}
+
+export interface ModelPlace {
+  readonly suite: string;
+  readonly home: string;
+  readonly id: string;
+  readonly precision: Precision;
+}
+
+/** The file that guards a model's folder; see lock.ts. */
+export function lockPath(home: string, id: string): string {
+  return join(modelDirectory(home, id), '.lock');
+}
+
+/**
+ * The installation of a model, or undefined when there is none that fits the suite.
+ *
+ * Cheap: the record must be sound, made of the catalogue's source and the suite's plan, and the
+ * files' sizes must be the recorded ones. A graph that changed while its plan did not is copied
+ * anew. File contents are not hashed; `verifyInstalled` does that.
+ *
+ * @throws {ModelError} when the catalogue does not know the model
+ */
+export async function findInstalled(place: ModelPlace): Promise<InstalledModel | undefined> {
+  return await findEntry(place, findModel(await readCatalog(place.suite), place.id));
+}
+
+/** All installations that fit the suite, in the catalogue's order. */
+export async function listInstalled(place: {
+  readonly suite: string;
+  readonly home: string;
+}): Promise<InstalledModel[]> {
+  const { models } = await readCatalog(place.suite);
+  const wanted = models.flatMap((entry) =>
+    precisions.map((precision) => findEntry({ ...place, id: entry.id, precision }, entry)),
+  );
+  return (await Promise.all(wanted)).filter((found) => found !== undefined);
+}
+
+async function findEntry(
+  { suite, home, id, precision }: ModelPlace,
+  entry: CatalogEntry,
+): Promise<InstalledModel | undefined> {
+  const directory = installedDirectory(home, id, precision);
+  const record = await readRecord(directory, id, precision);
+  if (record?.source.sha256 !== entry.source.sha256) return undefined;
+  const suiteModel = await readSuiteModel(suite, id, precision);
+  if (suiteModel?.plan.sha256 !== record.plan.sha256) return undefined;
+
+  for (const { file, bytes } of [record.weights, record.tokenizer]) {
+    if ((await fileSize(join(directory, file))) !== bytes) return undefined;
+  }
+  const { content, sha256 } = suiteModel.graph;
+  const size = await fileSize(join(directory, graphName));
+  if (record.graph.sha256 !== sha256) {
+    await writeAtomically(join(directory, graphName), content);
+    const graph = { file: graphName, bytes: content.length, sha256 };
+    await writeAtomically(join(directory, recordName), formatRecord({ ...record, graph }));
+  } else if (size !== record.graph.bytes) {
+    return undefined;
+  }
+  return describeInstalled(directory, entry, precision, record.weights.file);
+}
+
+export function describeInstalled(
+  directory: string,
+  entry: CatalogEntry,
+  precision: Precision,
+  weights: string,
+): InstalledModel {
+  return {
+    id: entry.id,
+    precision,
+    directory,
+    graph: join(directory, graphName),
+    weights: join(directory, weights),
+    tokenizer: join(directory, tokenizerName),
+    entry,
+  };
+}
+
+/**
+ * Hashes every file of an installation and compares with its record.
+ *
+ * @throws {ModelError} naming the files that are missing or changed
+ */
+export async function verifyInstalled(
+  model: InstalledModel,
+  options: { signal?: AbortSignal; onProgress?: ProgressListener } = {},
+): Promise<void> {
+  const { directory, id, precision } = model;
+  const again = 'Remove the model and install it again.';
+  const record = await readRecord(directory, id, precision);
+  if (record === undefined) {
+    throw new ModelError(`The record of ${id} (${precision}) is missing or damaged. ${again}`);
+  }
+  const problems = await findProblems(directory, record, options);
+  if (problems.length === 0) return;
+  throw new ModelError(`${id} (${precision}) is damaged: ${problems.join(', ')}. ${again}`);
+}
+
+async function findProblems(
+  directory: string,
+  record: InstallRecord,
+  options: { signal?: AbortSignal; onProgress?: ProgressListener },
+): Promise<string[]> {
+  const files = [record.graph, record.weights, record.tokenizer];
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const problems: string[] = [];
+  let before = 0;
+  for (const { file, bytes, sha256 } of files) {
+    try {
+      const found = await hashFile(join(directory, file), {
+        signal: options.signal,
+        onProgress: (done) =>
+          options.onProgress?.({ phase: 'check', source: file, done: before + done, total }),
+      });
+      if (found.bytes !== bytes || found.sha256 !== sha256) problems.push(`${file} has changed`);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      problems.push(`${file} is missing`);
+    }
+    before += bytes;
+  }
+  return problems;
+}
+
+/**
+ * Removes one installation (sound or not); returns whether there was one. Deletes nothing outside
+ * home/models, wherever links may point, and waits for an installation under way.
+ */
+export async function removeInstalled(
+  place: Omit<ModelPlace, 'suite'> & { readonly signal?: AbortSignal },
+): Promise<boolean> {
+  const { home, id, precision, signal } = place;
+  const parent = modelDirectory(home, id);
+  if (!(await isInside(join(home, 'models'), parent))) return false;
+  const lock = await acquireLock(lockPath(home, id), { signal });
+  try {
+    const retired = join(parent, retiredName(precision));
+    await rename(installedDirectory(home, id, precision), retired);
+    await rm(retired, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw explainSystemError(error, `removing ${id}`);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Name for an installation on its way out; install.ts removes what a kill leaves of it. */
+export function retiredName(precision: Precision): string {
+  return `.${precision}-${process.pid}-${randomName()}.retired`;
+}
+
+/**
+ * Whether `folder` exists and really lies in `root`.
+ *
+ * @throws {ModelError} when it is a link to somewhere else
+ */
+async function isInside(root: string, folder: string): Promise<boolean> {
+  let real: { root: string; folder: string };
+  try {
+    real = { root: await realpath(root), folder: await realpath(folder) };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  const expected = relative(resolve(root), resolve(folder));
+  if (relative(real.root, real.folder) === expected) return true;
+  throw new ModelError(
+    `${folder} is a link to ${real.folder}; nothing outside ${root} is removed. Remove it by hand.`,
+  );
+}

@@ -1,0 +1,74 @@
+/**
+ * Where models live on this machine. Pure: names of folders, no file is touched.
+ */
+import { homedir } from 'node:os';
+import { posix, win32 } from 'node:path';
+
+/** Number format of a trunk: int8 for the CPU, fp32 for checking. */
+export type Precision = 'int8' | 'fp32';
+
+export const precisions: readonly Precision[] = ['int8', 'fp32'];
+
+/** What a model's id may look like; it becomes a folder's name. */
+export const modelIdPattern = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
+
+/**
+ * The data directory ("home"): `DYNAMO_HOME`, else the platform's folder for application data.
+ * Always absolute.
+ */
+export function dataDirectory(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const path = platform === 'win32' ? win32 : posix;
+  const chosen = env['DYNAMO_HOME'];
+  if (chosen !== undefined && chosen.trim() !== '') return path.resolve(chosen);
+
+  const user = (platform === 'win32' ? env['USERPROFILE'] : env['HOME']) ?? '';
+  const userDirectory = path.isAbsolute(user) ? user : homedir();
+  if (platform === 'win32') {
+    const local = env['LOCALAPPDATA'] ?? '';
+    return path.isAbsolute(local)
+      ? path.join(local, 'dynamo')
+      : path.join(userDirectory, 'AppData', 'Local', 'dynamo');
+  }
+  if (platform === 'darwin') {
+    return path.join(userDirectory, 'Library', 'Application Support', 'dynamo');
+  }
+  // The XDG base directory specification: relative values are to be ignored.
+  const xdg = env['XDG_DATA_HOME'] ?? '';
+  return path.isAbsolute(xdg)
+    ? path.join(xdg, 'dynamo')
+    : path.join(userDirectory, '.local', 'share', 'dynamo');
+}
+
+/** Folder of one model: its installations, and the lock that guards them. */
+export function modelDirectory(home: string, id: string): string {
+  if (!modelIdPattern.test(id)) throw new RangeError(`"${id}" is not a model id.`);
+  return hostPath.join(home, 'models', id);
+}
+
+/** Folder of one installation; it exists only when that installation is complete. */
+export function installedDirectory(home: string, id: string, precision: Precision): string {
+  return hostPath.join(modelDirectory(home, id), precision);
+}
+
+/** Folder of partial downloads. */
+export function downloadsDirectory(home: string): string {
+  return hostPath.join(home, 'downloads');
+}
+
+/** The suite's files for one model and precision, made by training/. */
+export function suiteFiles(
+  suite: string,
+  id: string,
+  precision: Precision,
+): { plan: string; graph: string } {
+  if (!modelIdPattern.test(id)) throw new RangeError(`"${id}" is not a model id.`);
+  return {
+    plan: hostPath.join(suite, id, `plan-${precision}.json`),
+    graph: hostPath.join(suite, id, `trunk-${precision}.onnx`),
+  };
+}
+
+const hostPath = process.platform === 'win32' ? win32 : posix;

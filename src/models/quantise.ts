@@ -1,0 +1,97 @@
+/**
+ * Symmetric int8 quantisation per row (per output channel), and the transposed store.
+ *
+ * Arithmetic is float32 throughout, as NumPy does it for the same plan: scale = max|w| / 127,
+ * q = rint(w / scale) with halves to even, clipped to ±127. −128 is never produced.
+ */
+
+/** Smallest normal float32; a scale below it would lose its precision and is treated as zero. */
+const smallestNormal = 2 ** -126;
+
+/** 1.5 · 2^52: adding and subtracting it rounds a double to an integer, halves to even. */
+const rounder = 6755399441055744;
+
+/**
+ * Quantises rows of `columns` values.
+ *
+ * A row of zeros (or of values too small for a normal scale) gets scale 1 and zeros.
+ *
+ * @param values [rows, columns]
+ * @param quantised receives the integers, [rows, columns]
+ * @param scales receives one scale a row, [rows]
+ * @throws {RangeError} when a value is not finite or the lengths disagree
+ */
+export function quantiseRows(
+  values: Float32Array,
+  columns: number,
+  quantised: Int8Array,
+  scales: Float32Array,
+): void {
+  const rows = scales.length;
+  if (values.length !== rows * columns || quantised.length !== values.length) {
+    throw new RangeError(
+      `Quantising ${values.length} values as ${rows} rows of ${columns}: the lengths disagree.`,
+    );
+  }
+  for (let row = 0; row < rows; row++) {
+    const start = row * columns;
+    const end = start + columns;
+    let largest = 0;
+    let finite = 0; // stays 0 unless a NaN or an infinity joins in
+    for (let i = start; i < end; i++) {
+      const value = values[i] as number;
+      const size = Math.abs(value);
+      if (size > largest) largest = size;
+      finite += value - value;
+    }
+    if (finite !== 0) throw new RangeError(`Row ${row} holds a value that is not finite.`);
+
+    const scale = Math.fround(largest / 127);
+    if (scale < smallestNormal) {
+      scales[row] = 1;
+      quantised.fill(0, start, end);
+      continue;
+    }
+    scales[row] = scale;
+    for (let i = start; i < end; i++) {
+      const integer = Math.fround((values[i] as number) / scale) + rounder - rounder;
+      quantised[i] = integer > 127 ? 127 : integer < -127 ? -127 : integer;
+    }
+  }
+}
+
+/** Side of the square tiles in which matrices are turned, so that both sides stay in cache. */
+const tile = 32;
+
+/**
+ * Writes rows into the columns of a transposed matrix.
+ *
+ * @param rows [count, columns]
+ * @param columns columns of `rows`
+ * @param from first column of `rows` to take
+ * @param target [width, height]: `target[c][at + r] = rows[r][from + c]` for c < width
+ * @param height length of a row of `target`
+ * @param at where the first of `rows` goes in each row of `target`
+ */
+export function transposeInto<T extends Int8Array | Float32Array>(
+  rows: T,
+  columns: number,
+  from: number,
+  target: T,
+  height: number,
+  at: number,
+): void {
+  const count = rows.length / columns;
+  const width = target.length / height;
+  for (let c0 = 0; c0 < width; c0 += tile) {
+    const c1 = Math.min(c0 + tile, width);
+    for (let r0 = 0; r0 < count; r0 += tile) {
+      const r1 = Math.min(r0 + tile, count);
+      for (let c = c0; c < c1; c++) {
+        const line = c * height + at;
+        const column = from + c;
+        for (let r = r0; r < r1; r++) target[line + r] = rows[r * columns + column] as number;
+      }
+    }
+  }
+}

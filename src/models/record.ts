@@ -1,0 +1,54 @@
+/**
+ * The record of an installation, `installed.json`: what it was made of and what it consists of. An
+ * installation without a sound record is none.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Precision } from './paths';
+
+export const recordName = 'installed.json';
+export const graphName = 'graph.onnx';
+export const tokenizerName = 'tokenizer.json';
+
+const hashed = z.object({
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const file = hashed.extend({ file: z.string().regex(/^[A-Za-z0-9][\w.-]*$/) });
+
+const recordSchema = z.object({
+  /** Raised whenever the installer makes other files of the same sources. */
+  version: z.literal(1),
+  id: z.string(),
+  precision: z.enum(['int8', 'fp32']),
+  source: hashed,
+  plan: hashed,
+  graph: file,
+  weights: file,
+  tokenizer: file,
+});
+
+export type InstallRecord = z.infer<typeof recordSchema>;
+export type HashedFile = z.infer<typeof file>;
+
+/** The record in a folder, or undefined when it is missing, damaged or of something else. */
+export async function readRecord(
+  directory: string,
+  id: string,
+  precision: Precision,
+): Promise<InstallRecord | undefined> {
+  try {
+    const content: unknown = JSON.parse(await readFile(join(directory, recordName), 'utf8'));
+    const record = recordSchema.parse(content);
+    const own = record.id === id && record.precision === precision;
+    const named = record.graph.file === graphName && record.tokenizer.file === tokenizerName;
+    return own && named ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function formatRecord(record: InstallRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}

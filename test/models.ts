@@ -1,0 +1,43 @@
+/**
+ * Installs the models that the engine tests need, all from one download each. Run by `npm test`
+ * before the tests; takes well under a second when everything is there.
+ */
+import { join } from 'node:path';
+import { findModel, readCatalog } from '../src/models/catalog';
+import { installModel } from '../src/models/install';
+import { findInstalled } from '../src/models/installed';
+import { dataDirectory, precisions } from '../src/models/paths';
+import type { InstallProgress } from '../src/models/progress';
+import { obtainModelFile } from '../src/models/source';
+
+const MODELS = ['smollm2-135m', 'qwen2.5-coder-0.5b'];
+
+async function main(): Promise<void> {
+  const place = { suite: join(process.cwd(), 'models'), home: dataDirectory() };
+  const catalog = await readCatalog(place.suite);
+  for (const id of MODELS) {
+    const wanted = precisions.map((precision) => ({ ...place, id, precision }));
+    const found = await Promise.all(wanted.map(findInstalled));
+    if (found.every((model) => model !== undefined)) continue;
+    const onProgress = report(id);
+    const entry = findModel(catalog, id);
+    const source = await obtainModelFile({ home: place.home, entry, onProgress });
+    for (const each of wanted) await installModel({ ...each, from: source.path, onProgress });
+    await source.discard();
+  }
+}
+
+/** One line for each thing that is done, not for each percent. */
+function report(id: string): (progress: InstallProgress) => void {
+  let last = '';
+  return ({ phase, source = '' }) => {
+    const line = `  ${id}: ${phase} ${source}`.trimEnd();
+    if (line !== last) console.log(line);
+    last = line;
+  };
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

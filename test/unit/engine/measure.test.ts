@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { EngineError } from '../../../src/engine/errors';
+import { measureSteps } from '../../../src/engine/measure';
+import { predict, ScriptedStepper } from '../../fixtures/scripted-stepper';
+
+const never = new AbortController().signal;
+
+describe('measureSteps', () => {
+  it('times every number of rows and leaves the context as it was filled', async () => {
+    const stepper = new ScriptedStepper(() => predict([1, 1]));
+    const result = await measureSteps(stepper, { rows: 8, context: 20, repeats: 3 }, never);
+    assert.equal(result.stepMs.length, 8);
+    assert.ok(result.stepMs.every((ms) => ms >= 0));
+    assert.equal(stepper.length, 20);
+    assert.equal(stepper.rowsRun, 20 + 4 * 36, 'three that count and one to warm up');
+  });
+
+  it('refuses a context that leaves no room for the rows', async () => {
+    const stepper = new ScriptedStepper(() => predict([1, 1]), { contextLength: 20 });
+    await assert.rejects(
+      measureSteps(stepper, { rows: 4, context: 17, repeats: 1 }, never),
+      (error) => error instanceof EngineError && error.code === 'badRequest',
+    );
+    await measureSteps(stepper, { rows: 4, context: 16, repeats: 1 }, never);
+  });
+
+  it('can be cancelled between steps', async () => {
+    const abort = new AbortController();
+    const stepper = new ScriptedStepper(() => predict([1, 1]), {
+      beforeRow: (row) => {
+        if (row === 30) abort.abort(new Error('enough'));
+      },
+    });
+    const request = { rows: 8, context: 20, repeats: 3 };
+    await assert.rejects(measureSteps(stepper, request, abort.signal), /enough/);
+  });
+});

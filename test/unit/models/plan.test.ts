@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { tensorType } from '../../../src/models/dequantise';
+import { ModelError } from '../../../src/models/errors';
+import type { GgufTensor } from '../../../src/models/gguf';
+import { bindPlan, parsePlan } from '../../../src/models/plan';
+
+const floats = tensorType(0);
+assert.ok(floats);
+
+function tensors(shapes: Record<string, number[]>): Map<string, GgufTensor> {
+  const type = floats;
+  assert.ok(type);
+  const entries = Object.entries(shapes).map(([name, dims]): [string, GgufTensor] => {
+    return [name, { name, dims, type, offset: 0, bytes: 0 }];
+  });
+  return new Map(entries);
+}
+
+const norm = {
+  transform: 'float32',
+  name: 'norm',
+  shape: [8],
+  offset: 0,
+  transpose: false,
+  sources: [{ tensor: 'norm' }],
+};
+const matrix = {
+  transform: 'int8',
+  name: 'qk',
+  shape: [8, 12],
+  offset: 64,
+  transpose: true,
+  scale: { name: 'qk.scale', offset: 192 },
+  sources: [{ tensor: 'q', unpermuteHeads: 2 }, { tensor: 'k' }],
+};
+const sound = {
+  version: 1,
+  model: 'm',
+  precision: 'int8',
+  weights: 'w.bin',
+  bytes: 256,
+  tensors: [norm, matrix],
+};
+const shapes = { norm: [8], q: [8, 8], k: [8, 4] };
+
+describe('parsePlan', () => {
+  const refuses = (change: object, reason: RegExp) => {
+    const text = JSON.stringify({ ...sound, ...change });
+    assert.throws(
+      () => parsePlan(text, 'plan.json'),
+      (error) => error instanceof ModelError && reason.test(error.message),
+    );
+  };
+
+  it('accepts a sound plan', () => {
+    assert.equal(parsePlan(JSON.stringify(sound), 'plan.json').tensors.length, 2);
+  });
+
+  it('refuses ranges outside the file', () => {
+    refuses({ bytes: 239 }, /"qk.scale" ends at byte 240, behind the file's 239 bytes/);
+    refuses({ tensors: [{ ...norm, offset: -64 }] }, /malformed/);
+    refuses({ tensors: [{ ...norm, offset: 2 ** 52 }] }, /behind the file/);
+    refuses({ tensors: [{ ...norm, shape: [2 ** 31] }] }, /malformed/);
+    refuses({ tensors: [{ ...matrix, shape: [2 ** 30, 2 ** 30] }] }, /behind the file/);
+  });
+
+  it('refuses overlaps, of values and of scales', () => {
+    refuses({ tensors: [norm, { ...matrix, offset: 0 }] }, /"norm" and "qk" overlap/);
+    const scale = { name: 'qk.scale', offset: 128 };
+    refuses({ tensors: [norm, { ...matrix, scale }] }, /"qk" and "qk.scale" overlap/);
+  });
+
+  it('refuses names that occur twice, odd offsets and unknown fields', () => {
+    refuses({ tensors: [norm, { ...norm, offset: 128 }] }, /occurs twice/);
+    refuses({ tensors: [{ ...norm, offset: 4 }] }, /malformed/);
+    refuses({ tensors: [{ ...norm, extra: 1 }] }, /malformed/);
+    refuses({ tensors: [{ ...norm, transform: 'float16' }] }, /malformed/);
+    refuses({ tensors: [{ ...norm, transpose: true }] }, /has one dimension/);
+    refuses({ tensors: [] }, /malformed/);
+    assert.throws(() => parsePlan('{', 'plan.json'), /plan.json is malformed: it is not JSON/);
+  });
+
+  it('refuses weight files outside their folder', () => {
+    for (const weights of ['../w.bin', '/w.bin', 'a/b.bin', 'graph.onnx', '.bin', 'w.bin\u0000']) {
+      refuses({ weights }, /malformed/);
+    }
+  });
+});
+
+describe('bindPlan', () => {
+  const bind = (tensorsOfPlan: object[], found: Record<string, number[]> = shapes) =>
+    bindPlan(parsePlan(JSON.stringify({ ...sound, tensors: tensorsOfPlan }), 'p'), tensors(found));
+
+  it('joins sources along their rows', () => {
+    const [first, second] = bind([norm, matrix]);
+    assert.deepEqual([first?.rows, first?.columns], [8, 1]);
+    assert.deepEqual([second?.rows, second?.columns], [12, 8]);
+    assert.deepEqual(
+      second?.sources.map(({ headRows }) => headRows),
+      [4, 1],
+    );
+  });
+
+  it('refuses tensors that are missing or do not fit', () => {
+    assert.throws(() => bind([norm], {}), /"norm" needs the tensor "norm", which is not there/);
+    assert.throws(() => bind([norm], { norm: [8, 1] }), /cannot be made of "norm"/);
+    assert.throws(() => bind([norm], { norm: [9] }), /should have the shape \[8\], but is \[9\]/);
+    assert.throws(() => bind([matrix], { ...shapes, k: [4, 4] }), /different lengths/);
+    assert.throws(() => bind([matrix], { ...shapes, k: [8, 5] }), /should have the shape/);
+    assert.throws(() => bind([{ ...matrix, shape: [12, 8] }]), /should have the shape/);
+    const heads = [{ tensor: 'q', unpermuteHeads: 8 }, { tensor: 'k' }];
+    assert.throws(() => bind([{ ...matrix, sources: heads }]), /into 8 heads/);
+  });
+});

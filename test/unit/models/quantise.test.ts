@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { quantiseRows, transposeInto } from '../../../src/models/quantise';
+
+function quantise(values: readonly number[], columns: number) {
+  const floats = Float32Array.from(values);
+  const quantised = new Int8Array(floats.length);
+  const scales = new Float32Array(floats.length / columns);
+  quantiseRows(floats, columns, quantised, scales);
+  return { floats, quantised, scales };
+}
+
+/** Rows of 16 finite values whose scale is a normal float32. */
+const row = fc
+  .array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 16, maxLength: 16 })
+  .filter((values) => Math.max(...values.map(Math.abs)) > 1e-30);
+
+describe('quantiseRows', function () {
+  this.timeout(30_000);
+  it('is off by half a scale at most', () => {
+    fc.assert(
+      fc.property(row, (values) => {
+        const { floats, quantised, scales } = quantise(values, 16);
+        const scale = scales[0] ?? NaN;
+        // The scale is itself rounded to float32, so the bound has a little more than a half.
+        const bound = (scale / 2) * (1 + 1e-4);
+        return floats.every((value, i) => Math.abs(value - (quantised[i] ?? NaN) * scale) <= bound);
+      }),
+    );
+  });
+
+  it('gives the largest magnitude of a row ±127 and nothing −128', () => {
+    fc.assert(
+      fc.property(row, (values) => {
+        const { floats, quantised } = quantise(values, 16);
+        const largest = floats.reduce((best, value, i) =>
+          Math.abs(value) > Math.abs(floats[best] ?? 0) ? i : best, 0);
+        assert.equal(quantised[largest], 127 * Math.sign(floats[largest] ?? 0));
+        assert.ok(quantised.every((value) => value >= -127));
+      }),
+    );
+  });
+
+  it('quantises each row as if it stood alone', () => {
+    fc.assert(
+      fc.property(row, row, (a, b) => {
+        const both = quantise([...a, ...b], 16);
+        assert.deepEqual(both.quantised.subarray(16), quantise(b, 16).quantised);
+        assert.equal(both.scales[1], quantise(b, 16).scales[0]);
+      }),
+    );
+  });
+
+  it('gives rows of zeros, and of values too small for a scale, scale 1 and zeros', () => {
+    const { quantised, scales } = quantise([0, -0, 1e-45, -1e-40], 2);
+    assert.deepEqual([...scales], [1, 1]);
+    assert.deepEqual([...quantised], [0, 0, 0, 0]);
+  });
+
+  it('rounds halves to the even integer', () => {
+    const { quantised } = quantise([127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 3.49], 8);
+    assert.deepEqual([...quantised], [127, 0, 2, 2, 0, -2, -2, 3]);
+  });
+
+  it('refuses values that are not finite', () => {
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      assert.throws(() => quantise([1, 2, 3, bad], 2), /Row 1 .* not finite/);
+    }
+  });
+});
+
+describe('transposeInto', () => {
+  it('puts blocks of rows and stripes of columns where a plain transposition has them', () => {
+    fc.assert(
+      fc.property(fc.nat(90), fc.nat(90), fc.nat(90), fc.nat(90), (extraRows, extraColumns, a, b) => {
+        const rows = extraRows + 1;
+        const columns = extraColumns + 1;
+        const matrix = Int8Array.from({ length: rows * columns }, (_, i) => (i * 31) % 251);
+        const cut = a % (rows + 1);
+        const from = b % columns;
+        const stripe = new Int8Array((columns - from) * rows);
+        transposeInto(matrix.subarray(0, cut * columns), columns, from, stripe, rows, 0);
+        transposeInto(matrix.subarray(cut * columns), columns, from, stripe, rows, cut);
+        const expected = stripe.map((_, i) => {
+          const column = from + Math.floor(i / rows);
+          return matrix[(i % rows) * columns + column] ?? NaN;
+        });
+        assert.deepEqual(stripe, expected);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
