@@ -63,6 +63,17 @@ export function createStopper(options: {
   };
 }
 
+/** Stops at the end of the first line that has text, and for no other reason. */
+export function createLineStopper(context: CursorContext): Stopper {
+  const job = createJob(context, false, false);
+  return {
+    next(text) {
+      const keep = singleLine(text, job);
+      return keep < text.length ? { reason: 'newline', keep } : undefined;
+    },
+  };
+}
+
 /** The copied suffix, once the line that copies it is finished: it might still go on. */
 const copiedLine: Rule = (text, job) =>
   text.includes('\n') ? copiedSuffix(text, job) : text.length;

@@ -7,7 +7,7 @@
 import { allowsSeveralLines, type LineMode } from '../completion/multiline';
 import { postprocess } from '../completion/postprocess/index';
 import { buildPrompt, DEFAULT_BUDGET, MOST_CONTROL_TOKENS } from '../completion/prompt';
-import { createStopper, type Stopper } from '../completion/stop';
+import { createLineStopper, createStopper, type Stopper } from '../completion/stop';
 import type { PromptFormat, TextTokenizer } from '../completion/types';
 import { decode, type DecodeOptions } from '../decoding/decode';
 import type { Healing } from '../decoding/healing';
@@ -71,8 +71,8 @@ export function createCompleter(options: CompleterOptions): Completer {
       budget: budgetFor(stepper.contextLength, maxTokens),
       ...(order && { order }),
     });
-    const stopper = raw ? {} : { stopper: createStopper({ context, multiline }) };
-    const outcome = await run({ request, prompt, healed, ...stopper }, signal);
+    const stopper = stopperFor(request, multiline);
+    const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
     const shown = postprocess(outcome.text, context, { multiline });
     return {
@@ -169,6 +169,14 @@ export function createCompleter(options: CompleterOptions): Completer {
   }
 
   return { complete, generate };
+}
+
+/** Raw text ends where the model ends it, or at the line's end when one line was asked for. */
+function stopperFor(request: CompletionRequest, multiline: boolean): Stopper | undefined {
+  const { prefix, suffix, language, raw } = request;
+  const context = { prefix, suffix, language };
+  if (!raw) return createStopper({ context, multiline });
+  return request.multiline === false ? createLineStopper(context) : undefined;
 }
 
 function lineMode(multiline: CompletionRequest['multiline']): LineMode {

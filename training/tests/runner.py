@@ -45,6 +45,8 @@ class Trunk:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
         options.log_severity_level = 3
+        # As the engine does: without it, processors without VNNI saturate.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         self.base = base
         self.cache = np.zeros((2 * base.layers, 0, base.kv_heads, base.head_size), np.float32)

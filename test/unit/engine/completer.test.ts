@@ -107,9 +107,16 @@ describe('the completer', () => {
 
   it('neither stops nor cuts when the raw text is asked for', async () => {
     const { completer } = setUp(writes('1\ny = 2  \n'));
-    const result = await completer.complete(request({ multiline: false, raw: true }), never);
+    const result = await completer.complete(request({ multiline: true, raw: true }), never);
     assert.equal(result.text, '1\ny = 2  \n');
     assert.equal(result.replaceRight, 0);
+  });
+
+  it('ends raw text with its line when one line is asked for', async () => {
+    const { completer } = setUp(writes('\n1  \ny = 2\n'));
+    const result = await completer.complete(request({ multiline: false, raw: true }), never);
+    assert.equal(result.text, '\n1  ');
+    assert.equal(result.stopReason, 'newline');
   });
 
   it('replaces a bracket that the editor has closed', async () => {
