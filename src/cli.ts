@@ -6,40 +6,54 @@ import { bench } from './cli/bench';
 import { complete } from './cli/complete';
 import { generate } from './cli/generate';
 import { models } from './cli/models';
+import { oneLine } from './cli/terminal';
 import { USAGE, UsageError } from './cli/usage';
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  complete,
-  generate,
-  models,
-  bench,
-};
+const COMMANDS = new Map<string, (args: readonly string[]) => Promise<void>>([
+  ['complete', complete],
+  ['generate', generate],
+  ['models', models],
+  ['bench', bench],
+]);
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    (name === undefined ? process.stderr : process.stdout).write(USAGE);
-    return name === undefined ? 2 : 0;
+  if (name === undefined) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const command = COMMANDS.get(name);
+  if (command ? asksForHelp(args) : ['--help', '-h', 'help'].includes(name)) {
+    process.stdout.write(USAGE);
+    return 0;
   }
   try {
-    const command = COMMANDS[name];
     if (!command) throw new UsageError(`There is no command "${name}".`);
     await command(args);
     return 0;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = oneLine(error instanceof Error ? error.message : String(error));
     if (!(error instanceof UsageError)) {
       process.stderr.write(`${message}\n`);
       return 1;
     }
-    process.stderr.write(`${message}\nRun "dynamo --help" for the commands.\n`);
+    process.stderr.write(`${message} Run "dynamo --help" for the commands.\n`);
     return 2;
   }
 }
 
-// A reader that closes early (head, say) is no failure of ours.
+/** Behind "--" everything is text. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  const options = end < 0 ? args : args.slice(0, end);
+  return options.some((each) => each === '--help' || each === '-h');
+}
+
+// A reader that closes early (head, say) is no failure of ours; a full disk is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
+  if (error.code !== 'EPIPE') process.stderr.write(`The output failed: ${error.message}.\n`);
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
+process.stderr.on('error', () => undefined); // There is nobody left to tell.
 
 void main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;

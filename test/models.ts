@@ -6,17 +6,21 @@ import { join } from 'node:path';
 import { findModel, readCatalog } from '../src/models/catalog';
 import { installModel } from '../src/models/install';
 import { findInstalled } from '../src/models/installed';
-import { dataDirectory, precisions } from '../src/models/paths';
+import { dataDirectory, precisions, type Precision } from '../src/models/paths';
 import type { InstallProgress } from '../src/models/progress';
 import { obtainModelFile } from '../src/models/source';
 
-const MODELS = ['smollm2-135m', 'qwen2.5-coder-0.5b'];
+const MODELS: Readonly<Record<string, readonly Precision[]>> = {
+  'smollm2-135m': precisions,
+  'qwen2.5-coder-0.5b': precisions,
+  'qwen2.5-coder-1.5b': ['int8'],
+};
 
 async function main(): Promise<void> {
   const place = { suite: join(process.cwd(), 'models'), home: dataDirectory() };
   const catalog = await readCatalog(place.suite);
-  for (const id of MODELS) {
-    const wanted = precisions.map((precision) => ({ ...place, id, precision }));
+  for (const [id, formats] of Object.entries(MODELS)) {
+    const wanted = formats.map((precision) => ({ ...place, id, precision }));
     const found = await Promise.all(wanted.map(findInstalled));
     if (found.every((model) => model !== undefined)) continue;
     const onProgress = report(id);

@@ -1,5 +1,4 @@
 /** `dynamo complete`: at a cursor, or a stream of tasks. */
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { CompletionRequest, CompletionResult } from '../engine/protocol';
 import { parsePosition, readCursor } from './cursor';
@@ -12,10 +11,15 @@ import {
   parse,
   type EngineChoice,
 } from './options';
+import { linesOf, TOO_LONG } from './lines';
 import { details } from './present';
+import { printable, screenOf } from './terminal';
 import { UsageError } from './usage';
 
 const MAX_TOKENS = 64;
+
+/** Of one task: more than any document, but not all of the memory. */
+const MOST_CHARACTERS = 64 * 2 ** 20;
 
 export async function complete(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args, {
@@ -46,8 +50,8 @@ export async function complete(args: readonly string[]): Promise<void> {
       epsilon: choice.epsilon,
     });
     if (choice.json) write(JSON.stringify(report(result)));
-    else if (values.details) write(details(target, info, result));
-    else write(result.text);
+    else if (values.details) write(details(target, info, result, screenOf(process.stdout)));
+    else write(process.stdout.isTTY ? printable(result.text) : result.text);
   } finally {
     await session.dispose();
   }
@@ -71,9 +75,10 @@ const task = z.object({
 async function completeLines(choice: EngineChoice): Promise<void> {
   const session = new CommandLineEngine(choice.precision, choice.threads);
   try {
-    for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-      if (line.trim() === '') continue;
-      await writeLine(await answerLine(line, choice, session));
+    process.stdin.setEncoding('utf8');
+    for await (const line of linesOf(process.stdin, MOST_CHARACTERS)) {
+      if (line === TOO_LONG) await writeLine({ id: null, error: 'The line is too long.' });
+      else if (line.trim() !== '') await writeLine(await answerLine(line, choice, session));
     }
   } finally {
     await session.dispose();
@@ -87,7 +92,7 @@ async function answerLine(
 ): Promise<object> {
   let content: unknown;
   try {
-    content = JSON.parse(line);
+    content = JSON.parse(line.trim()); // Also takes a byte order mark away.
   } catch {
     return { id: null, error: 'The line is not JSON.' };
   }

@@ -1,5 +1,5 @@
 /** Reads the text around `FILE:LINE:COLUMN`. Lines and columns count from 1, in UTF-16 units. */
-import { open } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { CursorContext } from '../completion/types';
 import { errorCode } from '../models/errors';
@@ -71,19 +71,20 @@ export async function readCursor({ file, line, column }: Position): Promise<Curs
 
 async function readBounded(file: string): Promise<Uint8Array> {
   try {
-    await using handle = await open(file);
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new Error(`${file} is not a file.`);
-    if (stat.size > MOST_BYTES) {
+    const status = await stat(file); // Not opened yet: opening a pipe would wait for its writer.
+    if (status.isDirectory()) throw new Error(`${file} is a folder.`);
+    if (!status.isFile()) throw new Error(`${file} is not an ordinary file.`);
+    if (status.size > MOST_BYTES) {
       throw new Error(
-        `${file} has ${(stat.size / 2 ** 20).toFixed(0)} MB; at most ${MOST_BYTES / 2 ** 20} MB are read.`,
+        `${file} has ${(status.size / 2 ** 20).toFixed(0)} MB; at most ${MOST_BYTES / 2 ** 20} MB are read.`,
       );
     }
-    return await handle.readFile();
+    return await readFile(file);
   } catch (error) {
     const code = errorCode(error);
-    if (code === 'ENOENT') throw new Error(`${file} does not exist.`, { cause: error });
-    if (code === 'EISDIR') throw new Error(`${file} is a folder.`, { cause: error });
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new Error(`${file} does not exist.`, { cause: error });
+    }
     if (code === 'EACCES') throw new Error(`${file} may not be read.`, { cause: error });
     throw error;
   }
@@ -100,19 +101,24 @@ function decodeText(file: string, bytes: Uint8Array): string {
   }
 }
 
-/** Offset of a position, or what is wrong with it. */
+/** Offset of a position, or what is wrong with it. Within a surrogate pair, the offset before it. */
 export function offsetAt(text: string, line: number, column: number): number | string {
   let start = 0;
   for (let at = 1; at < line; at++) {
     const end = text.indexOf('\n', start);
-    if (end < 0) return `has ${at} lines; there is no line ${line}.`;
+    if (end < 0) return `has ${count(at, 'line')}; there is no line ${line}.`;
     start = end + 1;
   }
   const next = text.indexOf('\n', start);
   let end = next < 0 ? text.length : next;
   if (text[end - 1] === '\r' && end > start) end--;
   if (column > end - start + 1) {
-    return `has ${end - start} characters in line ${line}; there is no column ${column}.`;
+    return `has ${count(end - start, 'character')} in line ${line}; there is no column ${column}.`;
   }
-  return start + column - 1;
+  const offset = start + column - 1;
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]/.test(text.slice(offset - 1, offset + 1))
+    ? offset - 1
+    : offset;
 }
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

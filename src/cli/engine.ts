@@ -29,6 +29,7 @@ export class CommandLineEngine {
       const precision = this.precision === 'int8' ? '' : ` --precision ${this.precision}`;
       throw new Error(`${key} is not installed. Run: dynamo models install ${key}${precision}`);
     }
+    this.loaded = undefined; // Should loading fail, the engine has neither model.
     const options = this.threads === undefined ? {} : { threads: this.threads };
     const info = await this.engine.load(modelFiles(model), options);
     this.loaded = { key, info };

@@ -1,9 +1,11 @@
 /** `dynamo generate`: open-ended text, streamed to standard output. */
 import { text as readAll } from 'node:stream/consumers';
+import { within } from '../engine/limit';
 import { LIMITS } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
 import { engineChoice, engineFlags, parse } from './options';
-import { speed } from './present';
+import { promptCost, speed } from './present';
+import { printable } from './terminal';
 import { UsageError } from './usage';
 
 const MAX_TOKENS = 256;
@@ -25,8 +27,10 @@ export async function generate(args: readonly string[]): Promise<void> {
   const session = new CommandLineEngine(choice.precision, choice.threads);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new Error('Interrupted.')));
+  const { stdout, stderr } = process;
+  let begun = false;
   try {
-    await session.load(choice.model);
+    await within(session.load(choice.model), interrupt.signal);
     const result = await session.engine.generate(
       {
         prompt,
@@ -35,14 +39,22 @@ export async function generate(args: readonly string[]): Promise<void> {
         mode: choice.mode,
         epsilon: choice.epsilon,
       },
-      choice.json ? undefined : (step) => process.stdout.write(step.text),
+      choice.json
+        ? undefined
+        : ({ text }) => {
+            begun = true;
+            stdout.write(stdout.isTTY ? printable(text) : text);
+          },
       interrupt.signal,
     );
-    if (choice.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (choice.json) stdout.write(`${JSON.stringify(result)}\n`);
     else {
-      process.stdout.write('\n');
-      process.stderr.write(`${speed(result)}\n`);
+      stdout.write('\n');
+      stderr.write(`${speed(result)}\n${promptCost(result)}\n`);
     }
+  } catch (error) {
+    if (begun) stdout.write('\n');
+    throw interrupt.signal.aborted ? interrupt.signal.reason : error;
   } finally {
     await session.dispose();
   }

@@ -10,7 +10,9 @@ import {
 import { precisions, type Precision } from '../models/paths';
 import { home, suite } from './engine';
 import { oneOf, parse } from './options';
-import { ProgressLine, size, table } from './present';
+import { ProgressLine, size } from './present';
+import { table } from './table';
+import { screenOf } from './terminal';
 import { UsageError } from './usage';
 
 export async function models(args: readonly string[]): Promise<void> {
@@ -26,6 +28,7 @@ export async function models(args: readonly string[]): Promise<void> {
   const precision = oneOf('--precision', values.precision ?? 'int8', precisions);
   switch (command) {
     case 'list':
+      if (id !== undefined) throw new UsageError('models list takes no model.');
       return list(values.json === true);
     case 'install':
       return install(id, precision, values.from, values['if-missing'] === true);
@@ -61,7 +64,9 @@ async function list(json: boolean): Promise<void> {
     row.licence,
     row.purpose,
   ]);
-  process.stdout.write(table([['model', 'installed', 'download', 'licence', 'for'], ...lines]));
+  const heading = ['model', 'installed', 'download', 'licence', 'for'];
+  const screen = screenOf(process.stdout);
+  process.stdout.write(table([heading, ...lines], screen, ['left', 'left', 'right']));
 }
 
 async function install(

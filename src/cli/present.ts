@@ -1,7 +1,8 @@
-/** How results look in a terminal. Colours only where the terminal shows them. */
-import { styleText } from 'node:util';
+/** How results and progress look in a terminal. */
 import type { CompletionResult, ModelInfo } from '../engine/protocol';
 import type { InstallProgress } from '../models/progress';
+import { table, type Align } from './table';
+import { printable, visible, type Screen } from './terminal';
 
 type Result = Pick<
   CompletionResult,
@@ -9,40 +10,66 @@ type Result = Pick<
 >;
 
 /** The whole picture of a completion: what the model saw, what it said, how fast, step by step. */
-export function details(target: string, info: ModelInfo, result: CompletionResult): string {
-  const shown = result.text === '' ? paint('dim', '(nothing to add)') : paint('green', result.text);
+export function details(
+  target: string,
+  info: ModelInfo,
+  result: CompletionResult,
+  screen: Screen,
+): string {
+  const { paint } = screen;
+  const said =
+    result.text === ''
+      ? paint('dim', '(nothing to add)')
+      : paint('green', printable(result.text)) + replaced(result.replaceRight);
+  const loaded = paint('dim', `model loaded in ${time(info.loadMs)}`);
   return [
-    paint('bold', `${target} · ${info.id}, ${info.precision}, mode ${result.mode}`),
-    paint(
-      'dim',
-      `loaded in ${seconds(info.loadMs)}; ${result.promptTokens} prompt tokens, ending:`,
-    ),
+    paint('bold', `${printable(target)} · ${info.id}, ${info.precision}, mode ${result.mode}`),
     '',
-    indent(paint('dim', result.promptTail) + shown),
+    indent(paint('dim', tailOf(result)) + said),
     '',
     speed(result),
+    `${promptCost(result)} · ${loaded}`,
     '',
-    stepTable(result),
+    stepTable(result, screen),
   ].join('\n');
 }
 
-/** One line: tokens, speed, prefill, why it ended. */
-export function speed(result: Result): string {
-  const { tokens, steps, decodeMs, prefillMs, promptTokens, reusedTokens } = result;
+/** The prompt's end without the line that it cuts through, as far as there are others. */
+function tailOf({ promptTail }: CompletionResult): string {
+  const tail = printable(promptTail);
+  const end = tail.indexOf('\n');
+  return end < 0 || tail.slice(end).trim() === '' ? tail : `…${tail.slice(end)}`;
+}
+
+const replaced = (characters: number): string =>
+  characters === 0 ? '' : `  (replaces ${count(characters, 'character')} on the right)`;
+
+/** One line: tokens, speed, why it ended. */
+export function speed({ tokens, steps, decodeMs, stopReason }: Result): string {
   // The prefill gives the first token; decoding time is that of the others.
   const decoded = steps.reduce((sum, step) => sum + (step.rows > 0 ? step.n : 0), 0);
-  const rate = decodeMs > 0 ? `${((1000 * decoded) / decodeMs).toFixed(1)} tokens/s` : '-';
-  const perStep = steps.length > 0 ? (tokens / steps.length).toFixed(2) : '-';
+  const rate = decoded > 0 && decodeMs > 0 ? ((1000 * decoded) / decodeMs).toFixed(1) : '-';
+  const each = steps.length > 0 ? ` (${(tokens / steps.length).toFixed(2)} a step)` : '';
   return [
-    `${tokens} tokens`,
-    rate,
-    `${perStep} tokens a step`,
-    `first token after ${seconds(prefillMs)} (${promptTokens - reusedTokens} of ${promptTokens} prompt tokens run)`,
-    `ended: ${result.stopReason}`,
+    `${count(tokens, 'token')} in ${count(steps.length, 'step')}${each}`,
+    `${rate} tokens/s`,
+    `ended: ${stopReason}`,
   ].join(' · ');
 }
 
-function stepTable(result: CompletionResult): string {
+/** What came before the first token. */
+export function promptCost({ promptTokens, reusedTokens, prefillMs }: Result): string {
+  const run = reusedTokens > 0 ? ` (${promptTokens - reusedTokens} of them run)` : '';
+  return `${count(promptTokens, 'prompt token')}${run} in ${time(prefillMs)}`;
+}
+
+/** On a screen a long table shows its beginning and its end. */
+const FIRST_STEPS = 24;
+const LAST_STEPS = 8;
+
+const STEP_ALIGN: readonly Align[] = ['right', 'right', 'left', 'right', 'right', 'left'];
+
+function stepTable(result: CompletionResult, screen: Screen): string {
   const rows = result.steps.map((step, i) => [
     String(i + 1),
     String(step.n),
@@ -51,43 +78,29 @@ function stepTable(result: CompletionResult): string {
     step.rows === 0 ? 'prefill' : step.ms.toFixed(1),
     visible(step.text),
   ]);
-  return table([['step', 'tokens', 'source', 'confidence', 'ms', 'text'], ...rows]);
-}
-
-/** Columns padded to their widest cell; the first row is the heading. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows
-    .map((row, i) => {
-      const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
-      return (i === 0 ? paint('bold', line.trimEnd()) : line.trimEnd()) + '\n';
-    })
-    .join('');
-}
-
-/** A step's text on one line, whitespace made visible. */
-function visible(text: string): string {
-  return text
-    .replaceAll('\r', '␍')
-    .replaceAll('\n', '⏎')
-    .replaceAll('\t', '→')
-    .replaceAll(' ', '·')
-    .replace(/\p{C}/gu, '�');
+  const left = rows.length - FIRST_STEPS - LAST_STEPS;
+  if (left > 1 && screen.columns < Infinity) {
+    rows.splice(FIRST_STEPS, left, [
+      '…',
+      '',
+      '',
+      '',
+      '',
+      `${left} more steps; --json has them all`,
+    ]);
+  }
+  const heading = ['step', 'tokens', 'source', 'confidence', 'ms', 'text'];
+  return table([heading, ...rows], screen, STEP_ALIGN);
 }
 
 export const size = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
-const seconds = (ms: number): string =>
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+const time = (ms: number): string =>
   ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 
-const indent = (text: string): string => text.replace(/^/gm, '  ');
-
-function paint(style: 'bold' | 'dim' | 'green', text: string): string {
-  if (!process.stdout.isTTY || process.env['NO_COLOR']) return text;
-  return styleText(style, text);
-}
+const indent = (text: string): string => text.replace(/^(?!$)/gm, '  ');
 
 const PHASES: Readonly<Record<InstallProgress['phase'], string>> = {
   download: 'Downloading',

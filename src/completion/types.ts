@@ -2,9 +2,6 @@
  * The vocabulary of the completion room. Everything here is plain data: no editor, no engine.
  */
 
-/** A piece of a prompt: text of the document, or one of the model's control tokens by name. */
-export type PromptPart = { readonly text: string } | { readonly control: string };
-
 /** What the completion room needs of a tokenizer; the engine's one satisfies it. */
 export interface TextTokenizer {
   /** Ids of plain text. Control-token look-alikes inside it stay text. */

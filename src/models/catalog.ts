@@ -77,7 +77,6 @@ const catalogSchema = z
     'the default model is not in the list',
   );
 
-export type ModelSource = z.infer<typeof sourceSchema>;
 export type WheelSource = z.infer<typeof wheelSchema>;
 export type CatalogEntry = z.infer<typeof entrySchema>;
 export type Catalog = z.infer<typeof catalogSchema>;
