@@ -103,18 +103,17 @@ function present({ model, precision, loadMs, decoding, rows }: Report): string {
     prefillMs.toFixed(2),
     ...stepMs.map((ms) => ms.toFixed(1)),
   ]);
-  const screen = screenOf(process.stdout);
+  const { paint } = screenOf(process.stdout);
   const numbers = Array<Align>(most + 2).fill('right');
   const heading = Array.from({ length: most }, (_, i) => `${i + 1} row${i === 0 ? '' : 's'}`);
   return [
     `${model}, ${precision}, loaded in ${(loadMs / 1000).toFixed(1)} s\n`,
-    table(
-      [['mode', 'tokens/s', 'tokens a step', 'first token, ms', 'against ar'], ...modes],
-      screen,
-      ['left', ...numbers],
-    ),
+    table([['mode', 'tokens/s', 'tokens a step', 'first token, ms', 'against ar'], ...modes], {
+      paint,
+      align: ['left', ...numbers],
+    }),
     'Milliseconds a step by rows, at a context of so many tokens:\n',
-    table([['context', 'prefill, ms a token', ...heading], ...costs], screen, numbers),
+    table([['context', 'prefill, ms a token', ...heading], ...costs], { paint, align: numbers }),
   ].join('\n');
 }
 

@@ -65,8 +65,8 @@ async function list(json: boolean): Promise<void> {
     row.purpose,
   ]);
   const heading = ['model', 'installed', 'download', 'licence', 'for'];
-  const screen = screenOf(process.stdout);
-  process.stdout.write(table([heading, ...lines], screen, ['left', 'left', 'right']));
+  const { paint } = screenOf(process.stdout);
+  process.stdout.write(table([heading, ...lines], { paint, align: ['left', 'left', 'right'] }));
 }
 
 async function install(

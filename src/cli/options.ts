@@ -38,7 +38,7 @@ export function parse<const T extends FlagTable>(args: readonly string[], option
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.replace(/\.?$/, '.'));
+    throw new UsageError(`${message.split('. ')[0]}.`); // Without its advice on "--".
   }
 }
 

@@ -38,7 +38,9 @@ export function details(
 function tailOf({ promptTail }: CompletionResult): string {
   const tail = printable(promptTail);
   const end = tail.indexOf('\n');
-  return end < 0 || tail.slice(end).trim() === '' ? tail : `…${tail.slice(end)}`;
+  return end < 0 || tail.slice(end).trim() === ''
+    ? tail
+    : `…\n${tail.slice(end).replace(/^\n+/, '')}`;
 }
 
 const replaced = (characters: number): string =>
@@ -90,7 +92,7 @@ function stepTable(result: CompletionResult, screen: Screen): string {
     ]);
   }
   const heading = ['step', 'tokens', 'source', 'confidence', 'ms', 'text'];
-  return table([heading, ...rows], screen, STEP_ALIGN);
+  return table([heading, ...rows], { ...screen, align: STEP_ALIGN });
 }
 
 export const size = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { BLOCK, KvCache } from '../../../src/engine/kv';
+
+const SHAPE = { layers: 2, kvHeads: 3, headSize: 2 };
+const WIDTH = SHAPE.kvHeads * SHAPE.headSize;
+
+/** What a run would return for these tokens: every number says whose it is. */
+function rowsOf(tokens: readonly number[]): Float32Array {
+  const rows = [];
+  for (let buffer = 0; buffer < 2 * SHAPE.layers; buffer++) {
+    for (const token of tokens) rows.push(...Array<number>(WIDTH).fill(1000 * buffer + token));
+  }
+  return Float32Array.from(rows);
+}
+
+function filled(tokens: readonly number[], capacity = 4 * BLOCK): KvCache {
+  const cache = new KvCache(SHAPE, capacity);
+  cache.append(tokens, rowsOf(tokens));
+  return cache;
+}
+
+/** The rows of one buffer as the graph is given them, one number a position. */
+function fed(cache: KvCache, part: 'k' | 'v', layer: number): number[] {
+  const feeds = cache.feeds();
+  const numbers: number[] = [];
+  for (const name of ['past', 'tail']) {
+    const tensor = feeds[`${name}.${part}.${layer}`];
+    assert.ok(tensor);
+    assert.deepEqual(tensor.dims.slice(1), [SHAPE.kvHeads, SHAPE.headSize]);
+    for (let i = 0; i < tensor.data.length; i += WIDTH) numbers.push(Number(tensor.data[i]));
+  }
+  return numbers;
+}
+
+const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i % 900);
+
+describe('the KV cache', () => {
+  it('gives whole blocks as past and the rest as tail', () => {
+    for (const length of [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 5]) {
+      const feeds = filled(count(length)).feeds();
+      const past = length - (length % BLOCK);
+      assert.equal(feeds['tail.k.1']?.dims[0], length - past);
+      assert.equal(feeds['past.v.0']?.dims[0], Math.max(1, past));
+      assert.deepEqual([...(feeds.has_past?.data ?? [])], [past > 0 ? 1 : 0]);
+    }
+  });
+
+  it('gives a placeholder that no query sees while no block is whole', () => {
+    const feeds = new KvCache(SHAPE, BLOCK).feeds();
+    assert.ok([...(feeds['past.k.0']?.data ?? [])].every((x) => Number(x) < -9e29));
+    assert.ok([...(feeds['past.v.0']?.data ?? [])].every((x) => x === 0));
+    assert.equal(feeds['tail.k.0']?.dims[0], 0);
+  });
+
+  it('copies nothing: past and tail are views of the same memory', () => {
+    const cache = filled(count(BLOCK + 3));
+    const [first, second] = [cache.feeds(), cache.feeds()];
+    for (const name of ['past.k.1', 'tail.v.0']) {
+      const [a, b] = [first[name]?.data, second[name]?.data];
+      assert.ok(a instanceof Float32Array && b instanceof Float32Array);
+      assert.equal(a.buffer, b.buffer);
+    }
+  });
+
+  it('holds what was appended and not rewound, whatever the order', () => {
+    const action = fc.oneof(
+      fc.record({ append: fc.array(fc.nat(899), { minLength: 1, maxLength: 90 }) }),
+      fc.record({ keep: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 12 }), (actions) => {
+        const cache = new KvCache(SHAPE, 2000);
+        const expected: number[] = [];
+        for (const each of actions) {
+          if ('append' in each) {
+            cache.append(each.append, rowsOf(each.append));
+            expected.push(...each.append);
+          } else {
+            expected.length = Math.floor(each.keep * expected.length);
+            cache.rewind(expected.length);
+          }
+          assert.equal(cache.length, expected.length);
+          assert.equal(cache.commonPrefix([...expected, 5]), expected.length);
+          const placeholder = expected.length < BLOCK ? 1 : 0;
+          const keys = fed(cache, 'k', 1).slice(placeholder);
+          assert.deepEqual(
+            keys,
+            expected.map((token) => 2000 + token),
+          );
+          const values = fed(cache, 'v', 0).slice(placeholder);
+          assert.deepEqual(
+            values,
+            expected.map((token) => 1000 + token),
+          );
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('finds the longest common prefix', () => {
+    const cache = filled([1, 2, 3, 4]);
+    for (const [tokens, common] of [
+      [[], 0],
+      [[9], 0],
+      [[1, 2, 9, 4], 2],
+      [[1, 2, 3, 4], 4],
+      [[1, 2, 3, 4, 5], 4],
+      [[1, 2], 2],
+    ] as const) {
+      assert.equal(cache.commonPrefix(tokens), common);
+    }
+  });
+
+  it('refuses rows that do not fit, and lengths that it has not', () => {
+    const cache = filled(count(10), 12);
+    assert.throws(() => cache.append([1, 2, 3], rowsOf([1, 2, 3])), RangeError);
+    assert.throws(() => cache.append([1], rowsOf([1, 2])), RangeError);
+    for (const length of [-1, 11, 1.5, NaN]) assert.throws(() => cache.rewind(length), RangeError);
+    assert.equal(cache.length, 10);
+  });
+});
