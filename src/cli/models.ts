@@ -1,5 +1,5 @@
 /** `dynamo models`: list, install, verify, remove. */
-import { readCatalog } from '../models/catalog';
+import { findModel, readCatalog } from '../models/catalog';
 import { installModel } from '../models/install';
 import {
   findInstalled,
@@ -58,15 +58,16 @@ async function list(json: boolean): Promise<void> {
     return;
   }
   const lines = rows.map((row) => [
-    row.id + (row.default ? ' (default)' : ''),
+    row.id,
     row.installed.join(', ') || 'no',
     size(row.download),
     row.licence,
     row.purpose,
   ]);
   const heading = ['model', 'installed', 'download', 'licence', 'for'];
-  const { paint } = screenOf(process.stdout);
-  process.stdout.write(table([heading, ...lines], { paint, align: ['left', 'left', 'right'] }));
+  const look = { ...screenOf(process.stdout), align: ['left', 'left', 'right'] } as const;
+  process.stdout.write(table([heading, ...lines], look));
+  process.stdout.write(`\nUsed unless another is named: ${catalog.default}\n`);
 }
 
 async function install(
@@ -97,6 +98,7 @@ async function install(
 }
 
 async function verify(id: string | undefined): Promise<void> {
+  if (id !== undefined) findModel(await readCatalog(suite), id);
   const found = (await listInstalled({ suite, home: home() })).filter(
     (model) => id === undefined || model.id === id,
   );
@@ -114,7 +116,7 @@ async function verify(id: string | undefined): Promise<void> {
 }
 
 async function remove(id: string): Promise<void> {
-  await findInstalled({ suite, home: home(), id, precision: 'int8' }); // Unknown ids fail here.
+  findModel(await readCatalog(suite), id);
   let removed = false;
   for (const precision of precisions) {
     removed = (await removeInstalled({ home: home(), id, precision })) || removed;

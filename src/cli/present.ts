@@ -1,4 +1,5 @@
 /** How results and progress look in a terminal. */
+import { PROMPT_TAIL } from '../engine/prompt-text';
 import type { CompletionResult, ModelInfo } from '../engine/protocol';
 import type { InstallProgress } from '../models/progress';
 import { table, type Align } from './table';
@@ -34,9 +35,10 @@ export function details(
   ].join('\n');
 }
 
-/** The prompt's end without the line that it cuts through, as far as there are others. */
+/** The prompt's end; when that is not all of it, without the line cut through if there are others. */
 function tailOf({ promptTail }: CompletionResult): string {
   const tail = printable(promptTail);
+  if (promptTail.length < PROMPT_TAIL) return tail;
   const end = tail.indexOf('\n');
   return end < 0 || tail.slice(end).trim() === ''
     ? tail

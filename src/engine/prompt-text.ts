@@ -6,7 +6,7 @@ import type { PromptFormat, TextTokenizer } from '../completion/types';
 import { EngineError } from './errors';
 
 /** Tokens looked at for a prompt's tail, and characters kept of it. */
-const TAIL = 200;
+export const PROMPT_TAIL = 200;
 
 /** The end of `text`, as far as `room` tokens hold it. */
 export function continuationPrompt(text: string, tokenizer: TextTokenizer, room: number): number[] {
@@ -50,12 +50,12 @@ export function promptTail(
     const id = tokenizer.control(name);
     if (id !== undefined) names.set(id, name);
   }
-  const bytes = prompt.slice(-TAIL).map((id) => {
+  const bytes = prompt.slice(-PROMPT_TAIL).map((id) => {
     const name = names.get(id);
     return name === undefined ? Buffer.from(tokenizer.bytes(id)) : Buffer.from(name);
   });
   const text = Buffer.concat(bytes).toString('utf8');
-  return text.slice(-TAIL).replace(/^[\uDC00-\uDFFF]/, ''); // Not half a character.
+  return text.slice(-PROMPT_TAIL).replace(/^[\uDC00-\uDFFF]/, ''); // Not half a character.
 }
 
 function control(name: string, tokenizer: TextTokenizer): number {
