@@ -21,7 +21,7 @@ import type {
   GenerationResult,
   StepSummary,
 } from './protocol';
-import { DeadlineReached, nextTurn, type StepListener } from './server';
+import { DeadlineReached, nextTurn, type OpenModel, type StepListener } from './server';
 import { TokenTextStream } from './tokenizer';
 
 export interface CompleterOptions {
@@ -32,14 +32,7 @@ export interface CompleterOptions {
   readonly tokenizer: TextTokenizer;
 }
 
-export interface Completer {
-  complete(request: CompletionRequest, signal: AbortSignal): Promise<CompletionResult>;
-  generate(
-    request: GenerationRequest,
-    onStep: StepListener,
-    signal: AbortSignal,
-  ): Promise<GenerationResult>;
-}
+export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
 
 /** What one generation needs beyond the prompt. */
 interface Run {
