@@ -9,6 +9,7 @@ await build({
   format: 'cjs',
   target: 'node20',
   external: ['onnxruntime-node'],
+  loader: { '.onnx': 'binary' },
   sourcemap: true,
   logLevel: 'warning',
 });

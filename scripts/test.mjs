@@ -90,6 +90,7 @@ async function bundle(files) {
     format: 'cjs',
     target: 'node20',
     external: ['vscode', 'onnxruntime-node', 'esbuild'],
+    loader: { '.onnx': 'binary' },
     sourcemap: 'inline',
     logLevel: 'error',
   });

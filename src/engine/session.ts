@@ -7,6 +7,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper';
 import { KvCache, type KvShape } from './kv';
+import { productsSaturate } from './saturation';
 
 export interface SessionOptions {
   /** Threads inside an operator. Physical cores; more slow each other down. */
@@ -47,8 +48,7 @@ export class TrunkSession implements Stepper {
         session: {
           // Idle threads sleep instead of burning a core between tokens.
           intra_op: { allow_spinning: '0' },
-          // Without VNNI, uint8 x int8 products saturate: this makes ONNX Runtime avoid them.
-          x64quantprecision: '1',
+          ...((await productsSaturate()) && { x64quantprecision: '1' }),
         },
       },
     });

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from .bases import BASES
+from .export.probe import build_probe
 from .export.trunk import build_trunk
 
 PRECISIONS = ("int8", "fp32")
@@ -17,26 +19,29 @@ SUITE = Path(__file__).resolve().parents[2] / "models"
 
 
 def graphs(models: Path, check: bool) -> int:
-    """Writes every base's trunk graphs and plans, or compares them with what is there."""
+    """Writes all graphs and every base's plans, or compares them with what is there."""
     stale = []
+    for name, content in suite_files():
+        path = models / name
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            print(f"{name}: {len(content):,} bytes")
+        elif not path.exists() or path.read_bytes() != content:
+            stale.append(name)
+    for name in stale:
+        print(f"{name} is not what the exporter makes: run `python -m dynamo_training graphs`")
+    return 1 if stale else 0
+
+
+def suite_files() -> Iterator[tuple[str, bytes]]:
+    """Name below models/ and content of each file that the exporter makes."""
+    yield "saturation-probe.onnx", build_probe().SerializeToString(deterministic=True)
     for base in BASES.values():
-        directory = models / base.id
-        directory.mkdir(parents=True, exist_ok=True)
         for precision in PRECISIONS:
             graph, plan = build_trunk(base, precision)
-            files = {
-                directory / f"trunk-{precision}.onnx": graph.SerializeToString(deterministic=True),
-                directory / f"plan-{precision}.json": plan.to_json().encode(),
-            }
-            for path, content in files.items():
-                if not check:
-                    path.write_bytes(content)
-                    print(f"{path.relative_to(models)}: {len(content):,} bytes")
-                elif not path.exists() or path.read_bytes() != content:
-                    stale.append(path.relative_to(models))
-    for path in stale:
-        print(f"{path} is not what the exporter makes: run `python -m dynamo_training graphs`")
-    return 1 if stale else 0
+            yield f"{base.id}/trunk-{precision}.onnx", graph.SerializeToString(deterministic=True)
+            yield f"{base.id}/plan-{precision}.json", plan.to_json().encode()
 
 
 def main(arguments: list[str] | None = None) -> int:

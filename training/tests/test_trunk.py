@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy_base import forward, random_weights
 from runner import BLOCK, Trunk
 
 from dynamo_training.__main__ import main
 from dynamo_training.bases import Base
+from dynamo_training.export.probe import SIZE, build_probe
 from dynamo_training.export.trunk import TOP_K, build_trunk
 
 QWEN = Base(
@@ -172,6 +174,14 @@ def test_top_and_normaliser_are_those_of_the_logits(base: Base) -> None:
     assert np.array_equal(taken, best)
     normalizer = np.log(np.exp(logits).sum(axis=1))
     assert np.allclose(outputs["normalizer"][0, :, 0], normalizer, rtol=1e-5)
+
+
+def test_the_probe_of_saturation_gives_the_exact_product() -> None:
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(build_probe().SerializeToString(), options)
+    (products,) = session.run(None, {"rows": np.full((1, SIZE), 255, np.uint8)})
+    assert (products == 127 * 127 * SIZE).all()
 
 
 def test_a_plan_reserves_room_without_overlap() -> None:

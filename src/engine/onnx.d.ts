@@ -1,0 +1,5 @@
+/** Small graphs that are bundled as bytes (esbuild.mjs). */
+declare module '*.onnx' {
+  const bytes: Uint8Array;
+  export default bytes;
+}
