@@ -1,5 +1,6 @@
 import js from '@eslint/js';
 import boundaries from 'eslint-plugin-boundaries';
+import { builtinModules } from 'node:module';
 import tseslint from 'typescript-eslint';
 
 /** A room is a folder (or file) of src/; ROOMS says which other rooms each may import. */
@@ -12,33 +13,40 @@ const ROOMS = {
   cli: ['completion', 'decoding', 'engine', 'models'],
 };
 
-/** What only one room may use, whatever else it imports. */
+/** What only one room may import, whatever else it may. */
 const OWNED = {
   vscode: 'editor',
   'onnxruntime-node': 'engine',
   '@huggingface/gguf': 'models',
   '@huggingface/tokenizers': 'engine',
-  'node:http': 'models',
-  'node:https': 'models',
 };
+
+/** Only models/ opens a network connection. */
+const NETWORK = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'undici'];
 
 /** Rooms without input and output. */
 const PURE = ['completion', 'decoding'];
 
-const restrictions = (room) => ({
-  files: [`src/${room}/**/*.ts`],
-  rules: {
-    'no-restricted-imports': [
-      'error',
-      {
-        paths: Object.keys(OWNED).filter((name) => OWNED[name] !== room),
-        patterns: PURE.includes(room) ? ['node:*'] : [],
-      },
-    ],
-    // Only models/ opens a network connection.
-    'no-restricted-globals': ['error', ...(room === 'models' ? [] : ['fetch', 'WebSocket'])],
-  },
-});
+const builtin = (names) => names.flatMap((name) => [name, `node:${name}`]);
+
+function restrictions(files, room, exceptions = []) {
+  const owned = Object.keys(OWNED).filter((name) => OWNED[name] !== room);
+  const network = room === 'models' ? [] : builtin(NETWORK);
+  const paths = PURE.includes(room) ? builtin(builtinModules) : network;
+  const forbidden = [...owned, ...paths].filter((name) => !exceptions.includes(name));
+  const connect = room === 'models' ? [] : ['fetch', 'WebSocket', 'EventSource'];
+  return {
+    files,
+    rules: {
+      'no-restricted-imports': ['error', { paths: [...new Set(forbidden)] }],
+      'no-restricted-globals': ['error', ...connect],
+      'no-restricted-properties': [
+        'error',
+        ...connect.map((property) => ({ object: 'globalThis', property })),
+      ],
+    },
+  };
+}
 
 export default tseslint.config(
   { ignores: ['dist/', 'out/', 'node_modules/', '.venv/', '.cache/', 'bench/data/'] },
@@ -87,5 +95,8 @@ export default tseslint.config(
       ],
     },
   },
-  ...Object.keys(ROOMS).map(restrictions),
+  restrictions(['src/*.ts'], undefined, ['vscode']),
+  ...Object.keys(ROOMS).map((room) => restrictions([`src/${room}/**/*.ts`], room)),
+  // The pipe to the parent process is a socket to Node.
+  restrictions(['src/engine/serve.ts', 'src/engine/channel.ts'], 'engine', ['node:net']),
 );

@@ -58,7 +58,7 @@ export async function complete(args: readonly string[]): Promise<void> {
 }
 
 const task = z.object({
-  id: z.union([z.string(), z.number()]),
+  id: z.union([z.string(), z.number()], { error: 'must be a string or a number' }),
   prefix: z.string(),
   suffix: z.string().optional(),
   language: z.string().max(100).optional(),

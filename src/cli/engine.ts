@@ -27,7 +27,9 @@ export class CommandLineEngine {
     const model = await findInstalled({ suite, home: home(), id: key, precision: this.precision });
     if (!model) {
       const precision = this.precision === 'int8' ? '' : ` --precision ${this.precision}`;
-      throw new Error(`${key} is not installed. Run: dynamo models install ${key}${precision}`);
+      throw new Error(
+        `${key} is not installed. Run: node dist/cli.js models install ${key}${precision}`,
+      );
     }
     this.loaded = undefined; // Should loading fail, the engine has neither model.
     const options = this.threads === undefined ? {} : { threads: this.threads };

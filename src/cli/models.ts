@@ -1,5 +1,7 @@
 /** `dynamo models`: list, install, verify, remove. */
+import { existsSync } from 'node:fs';
 import { findModel, readCatalog } from '../models/catalog';
+import { ModelError } from '../models/errors';
 import { installModel } from '../models/install';
 import {
   findInstalled,
@@ -7,7 +9,7 @@ import {
   removeInstalled,
   verifyInstalled,
 } from '../models/installed';
-import { precisions, type Precision } from '../models/paths';
+import { installedDirectory, precisions, type Precision } from '../models/paths';
 import { home, suite } from './engine';
 import { oneOf, parse } from './options';
 import { ProgressLine, size } from './present';
@@ -15,31 +17,50 @@ import { table } from './table';
 import { screenOf } from './terminal';
 import { UsageError } from './usage';
 
+const PRECISION = { precision: { type: 'string' } } as const;
+
+/** Each subcommand takes only the flags that mean something to it. */
 export async function models(args: readonly string[]): Promise<void> {
   const [command, ...rest] = args;
-  const { values, positionals } = parse(rest, {
-    from: { type: 'string' },
-    precision: { type: 'string' },
-    'if-missing': { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  if (positionals.length > 1) throw new UsageError(`models ${command ?? ''} takes one model.`);
-  const [id] = positionals;
-  const precision = oneOf('--precision', values.precision ?? 'int8', precisions);
   switch (command) {
-    case 'list':
-      if (id !== undefined) throw new UsageError('models list takes no model.');
+    case 'list': {
+      const { values, positionals } = parse(rest, { json: { type: 'boolean' } });
+      if (positionals.length > 0) throw new UsageError('models list takes no model.');
       return list(values.json === true);
-    case 'install':
-      return install(id, precision, values.from, values['if-missing'] === true);
-    case 'verify':
-      return verify(id);
-    case 'remove':
+    }
+    case 'install': {
+      const flags = { from: { type: 'string' }, 'if-missing': { type: 'boolean' } } as const;
+      const { values, positionals } = parse(rest, { ...PRECISION, ...flags });
+      const precision = precisionOf(values.precision) ?? 'int8';
+      return install(only(positionals), precision, values.from, values['if-missing'] === true);
+    }
+    case 'verify': {
+      const { values, positionals } = parse(rest, PRECISION);
+      return verify(only(positionals), chosen(values.precision));
+    }
+    case 'remove': {
+      const { values, positionals } = parse(rest, PRECISION);
+      const id = only(positionals);
       if (id === undefined) throw new UsageError('models remove takes the id of a model.');
-      return remove(id);
+      return remove(id, chosen(values.precision));
+    }
     default:
       throw new UsageError('models takes list, install, verify or remove.');
   }
+}
+
+function only(positionals: readonly string[]): string | undefined {
+  if (positionals.length > 1) throw new UsageError('Only one model can be named.');
+  return positionals[0];
+}
+
+const precisionOf = (value: string | undefined): Precision | undefined =>
+  value === undefined ? undefined : oneOf('--precision', value, precisions);
+
+/** The precision that was named, or all. */
+function chosen(value: string | undefined): readonly Precision[] {
+  const precision = precisionOf(value);
+  return precision ? [precision] : precisions;
 }
 
 async function list(json: boolean): Promise<void> {
@@ -97,30 +118,44 @@ async function install(
   }
 }
 
-async function verify(id: string | undefined): Promise<void> {
-  if (id !== undefined) findModel(await readCatalog(suite), id);
-  const found = (await listInstalled({ suite, home: home() })).filter(
-    (model) => id === undefined || model.id === id,
+/** Checks everything that has a folder, so that a damaged model is not taken for a missing one. */
+async function verify(id: string | undefined, formats: readonly Precision[]): Promise<void> {
+  const catalog = await readCatalog(suite);
+  const ids = id === undefined ? catalog.models.map((entry) => entry.id) : [id];
+  for (const each of ids) findModel(catalog, each);
+  const places = ids.flatMap((each) =>
+    formats.map((precision) => ({
+      id: each,
+      precision,
+      directory: installedDirectory(home(), each, precision),
+    })),
   );
+  const found = places.filter(({ directory }) => existsSync(directory));
   if (found.length === 0)
     throw new Error(id ? `${id} is not installed.` : 'No model is installed.');
-  const line = new ProgressLine(process.stderr);
-  for (const model of found) {
+  const problems: string[] = [];
+  for (const place of found) {
+    const line = new ProgressLine(process.stderr);
     try {
-      await verifyInstalled(model, { onProgress: line.show.bind(line) });
+      await verifyInstalled(place, { onProgress: line.show.bind(line) });
+      line.clear();
+      process.stdout.write(`${place.id} (${place.precision}): as installed\n`);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      problems.push(error.message);
     } finally {
       line.clear();
     }
-    process.stdout.write(`${model.id} (${model.precision}): as installed\n`);
   }
+  if (problems.length > 0) throw new Error(problems.join(' '));
 }
 
-async function remove(id: string): Promise<void> {
+async function remove(id: string, formats: readonly Precision[]): Promise<void> {
   findModel(await readCatalog(suite), id);
-  let removed = false;
-  for (const precision of precisions) {
-    removed = (await removeInstalled({ home: home(), id, precision })) || removed;
+  const removed: Precision[] = [];
+  for (const precision of formats) {
+    if (await removeInstalled({ home: home(), id, precision })) removed.push(precision);
   }
-  if (!removed) throw new Error(`${id} is not installed.`);
-  process.stdout.write(`Removed ${id}\n`);
+  if (removed.length === 0) throw new Error(`${id} is not installed.`);
+  process.stdout.write(`Removed ${id} (${removed.join(', ')})\n`);
 }

@@ -9,8 +9,8 @@ export const USAGE = `dynamo: local code and text completion
          --chat                      as an answer to an instruction
   dynamo models list
   dynamo models install [ID] [--from FILE] [--precision int8|fp32] [--if-missing]
-  dynamo models verify [ID]
-  dynamo models remove ID
+  dynamo models verify [ID] [--precision P]
+  dynamo models remove ID [--precision P]
   dynamo bench                       tokens a second, ms a step by rows, time to first token
 
 Options of complete, generate and bench:

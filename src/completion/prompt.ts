@@ -6,12 +6,13 @@
  *   prefix-first   <|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>
  *   continuation   P                                                (prose, models without FIM)
  *
- * Token healing: a word that the cursor stands in, or the indentation before it, is often cut in
- * tokens that the model never saw together. So the last token of P is taken back and returned as
- * text; the completion must begin with it. Only where P ends the prompt, because nothing else can
- * be put back by continuing.
+ * Token healing: the tokenizer often joins what stands at the cursor with what will follow it: the
+ * beginning of a word, the last space of an indentation, a bracket and the line break behind it. A
+ * prompt that ends there is cut in tokens that the model never saw together. So the last token of P
+ * is taken back and returned as text; the completion must begin with it. Only where P ends the
+ * prompt, because nothing else can be put back by continuing.
  */
-import { isProse, isWordCharacter, lastCharacter, leftOf, newlineOf } from './text';
+import { isProse, leftOf, newlineOf } from './text';
 import type { CursorContext, FimOrder, PromptFormat, TextTokenizer } from './types';
 import { prefixWindow, suffixWindow } from './window';
 
@@ -94,10 +95,9 @@ export function buildPrompt(request: PromptRequest): Prompt {
 }
 
 /**
- * Removes the last token when it ends in a letter or an underscore, or when it is all spaces and
- * tabs: the last space of an indentation belongs to the word behind it. Not after a digit: tokenizers
- * write digits one by one, so the next character cannot change them. Not when the token begins
- * within a character, because its text could not be compared.
+ * Removes the last token. Not when it has a line break, behind which a token begins anyway. Not when
+ * it ends in a digit: tokenizers write digits one by one. Not when it begins within a character,
+ * because its text could not be compared.
  */
 function healing(
   tokens: number[],
@@ -112,9 +112,8 @@ function healing(
   } catch {
     return { tokens, healed: '' };
   }
-  const character = lastCharacter(healed);
-  const inWord = isWordCharacter(character) && !/\p{N}/u.test(character);
-  if (!inWord && !/^[ \t]+$/.test(healed)) return { tokens, healed: '' };
+  if (healed === '' || healed.includes('\n') || /\p{N}$/u.test(healed))
+    return { tokens, healed: '' };
   return { tokens: tokens.slice(0, -1), healed };
 }
 

@@ -5,13 +5,15 @@
 import { normalizeNewlines } from './text';
 import { copiedSuffix } from './postprocess/copiedSuffix';
 import { dedent } from './postprocess/dedent';
+import { fence } from './postprocess/fence';
 import { followingLines } from './postprocess/followingLines';
 import { createJob, type Rule } from './postprocess/job';
 import { repeatedEnd } from './postprocess/repetition';
 import { singleLine } from './postprocess/singleLine';
+import { topLevel } from './postprocess/topLevel';
 import type { CursorContext } from './types';
 
-export type TextStopReason = 'newline' | 'repetition' | 'suffix' | 'dedent';
+export type TextStopReason = 'newline' | 'repetition' | 'suffix' | 'dedent' | 'fence' | 'topLevel';
 
 export interface StopDecision {
   readonly reason: TextStopReason;
@@ -41,7 +43,9 @@ export function createStopper(options: {
   const job = createJob(options.context, options.multiline, false);
   const rules: readonly (readonly [TextStopReason, Rule])[] = [
     ['newline', singleLine],
+    ['fence', fence],
     ['dedent', dedent],
+    ['topLevel', topLevel],
     ['suffix', copiedLine],
     ['suffix', followingLines],
   ];

@@ -12,13 +12,6 @@ export function isWordCharacter(character: string): boolean {
   return WORD.test(character);
 }
 
-/** The last character (code point) of `text`, or '' when it is empty. */
-export function lastCharacter(text: string): string {
-  const last = text.slice(-2);
-  const code = last.codePointAt(0) ?? 0;
-  return code > 0xffff ? last : text.slice(-1);
-}
-
 /** The first character (code point) of `text`, or '' when it is empty. */
 export function firstCharacter(text: string): string {
   const code = text.codePointAt(0);

@@ -67,7 +67,8 @@ export function createCompleter(options: CompleterOptions): Completer {
     const stopper = stopperFor(request, multiline);
     const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
-    const shown = postprocess(outcome.text, context, { multiline });
+    const interrupted = ['maxTokens', 'deadline', 'context'].includes(outcome.stopReason);
+    const shown = postprocess(outcome.text, context, { multiline, interrupted });
     return {
       kind: 'completion',
       ...outcome,

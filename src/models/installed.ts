@@ -111,7 +111,7 @@ export function describeInstalled(
  * @throws {ModelError} naming the files that are missing or changed
  */
 export async function verifyInstalled(
-  model: InstalledModel,
+  model: Pick<InstalledModel, 'directory' | 'id' | 'precision'>,
   options: { signal?: AbortSignal; onProgress?: ProgressListener } = {},
 ): Promise<void> {
   const { directory, id, precision } = model;

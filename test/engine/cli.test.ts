@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
+import { precisions, type Precision } from '../../src/models/paths';
 import { installed } from './installed';
 
 const CLI = join(process.cwd(), 'dist', 'cli.js');
@@ -104,6 +105,7 @@ describe('the command line', () => {
       ['two prompts', ['generate', 'a', 'b']],
       ['no subcommand', ['models']],
       ['nothing to remove', ['models', 'remove']],
+      ['a flag of another subcommand', ['models', 'list', '--from', 'x']],
       ['a model to list', ['models', 'list', 'smollm2-135m']],
       ['an argument of bench', ['bench', 'smollm2-135m']],
     ] as const) {
@@ -148,7 +150,7 @@ describe('the command line', () => {
       const target = `${file('d.py', 'x = 1\n')}:2:1`;
       await fails(['complete', '--model', 'gpt', target], { status: 1, message: /gpt.*smollm2/ });
       const env = { DYNAMO_HOME: folder };
-      const message = /smollm2-135m is not installed\. Run: dynamo models install smollm2-135m\n/;
+      const message = /smollm2-135m is not installed\. Run: node dist\/cli\.js models install smollm2-135m\n/;
       await fails(['complete', ...MODEL, target], { status: 1, message }, { env });
       await fails(['generate', ...MODEL, 'Hello'], { status: 1, message }, { env });
     });
@@ -400,6 +402,49 @@ describe('the command line', () => {
       assert.equal(status, 0);
       assert.match(stdout, /^smollm2-135m \(int8\): as installed$/m);
       assert.match(stdout, /^smollm2-135m \(fp32\): as installed$/m);
+    });
+
+    /** A home with links to an installation's files, each of which can be replaced. */
+    async function linkedHome(precisions: readonly Precision[]): Promise<string> {
+      const home = mkdtempSync(join(folder, 'home-'));
+      for (const precision of precisions) {
+        const { directory } = await installed('smollm2-135m', precision);
+        const linked = join(home, 'models', 'smollm2-135m', precision);
+        mkdirSync(linked, { recursive: true });
+        for (const file of readdirSync(directory)) {
+          symlinkSync(join(directory, file), join(linked, file));
+        }
+      }
+      return home;
+    }
+
+    it('names every damaged model, and goes on with the others', async () => {
+      const home = await linkedHome(precisions);
+      const tokenizer = join(home, 'models', 'smollm2-135m', 'int8', 'tokenizer.json');
+      rmSync(tokenizer);
+      writeFileSync(tokenizer, '{}');
+      const { status, stdout, stderr } = await dynamo(['models', 'verify'], {
+        env: { DYNAMO_HOME: home },
+      });
+      assert.equal(status, 1);
+      assert.match(stderr, /smollm2-135m \(int8\) is damaged: tokenizer\.json has changed/);
+      assert.match(stdout, /^smollm2-135m \(fp32\): as installed$/m);
+      assert.doesNotMatch(stdout, /int8/);
+    });
+
+    it('removes the precision that is named, or all', async () => {
+      const home = await linkedHome(precisions);
+      const env = { DYNAMO_HOME: home };
+      const left = () =>
+        readdirSync(join(home, 'models', 'smollm2-135m')).filter((name) => !name.startsWith('.'));
+      await output(['models', 'remove', 'smollm2-135m', '--precision', 'fp32'], { env });
+      assert.deepEqual(left(), ['int8']);
+      await output(['models', 'remove', 'smollm2-135m'], { env });
+      assert.deepEqual(left(), []);
+      assert.ok(
+        (await installed('smollm2-135m', 'fp32')).directory,
+        'what was linked is still there',
+      );
     });
 
     it('says so when there is nothing to verify or remove', async () => {

@@ -6,13 +6,16 @@ import type { CursorContext } from '../types';
 import { closingLine } from './closingLine';
 import { copiedSuffix } from './copiedSuffix';
 import { dedent } from './dedent';
+import { fence } from './fence';
 import { followingLines } from './followingLines';
 import { createJob, type Rule } from './job';
 import { nothingNew } from './nothingNew';
 import { repetition } from './repetition';
 import { replaceRange } from './replaceRange';
 import { singleLine } from './singleLine';
+import { topLevel } from './topLevel';
 import { trimEnd } from './trimEnd';
+import { unfinished } from './unfinished';
 
 export interface ShownCompletion {
   /** Text to insert, with the document's line breaks. */
@@ -24,9 +27,12 @@ export interface ShownCompletion {
 const RULES: readonly Rule[] = [
   repetition,
   singleLine,
+  fence,
   dedent,
+  topLevel,
   copiedSuffix,
   followingLines,
+  unfinished,
   closingLine,
   trimEnd,
   nothingNew,
@@ -39,9 +45,9 @@ const RULES: readonly Rule[] = [
 export function postprocess(
   raw: string,
   context: CursorContext,
-  options: { readonly multiline: boolean },
+  options: { readonly multiline: boolean; readonly interrupted?: boolean },
 ): ShownCompletion | undefined {
-  const job = createJob(context, options.multiline, true);
+  const job = createJob(context, options.multiline, true, options.interrupted);
   const text = RULES.reduce((kept, rule) => kept.slice(0, rule(kept, job)), normalizeNewlines(raw));
   const replace = replaceRange(text, job);
   if (text === '' || text === job.right.slice(0, replace)) return undefined;

@@ -13,6 +13,8 @@ export interface Job extends CursorLines {
    * what it does not yet have.
    */
   readonly complete: boolean;
+  /** Whether the token limit or the deadline ended the text, not the model. */
+  readonly interrupted: boolean;
   /** Columns below which a line has left the block that the cursor stands in. */
   readonly reference: number;
   /** The lines below the cursor's that are not blank, trailing white space removed. */
@@ -22,13 +24,19 @@ export interface Job extends CursorLines {
 /** Characters of `text` to keep, 0 to its length. */
 export type Rule = (text: string, job: Job) => number;
 
-export function createJob(context: CursorContext, multiline: boolean, complete: boolean): Job {
+export function createJob(
+  context: CursorContext,
+  multiline: boolean,
+  complete: boolean,
+  interrupted = false,
+): Job {
   const lines = cursorLines(context);
   return {
     ...lines,
     context,
     multiline,
     complete,
+    interrupted,
     reference: indentation(lines.left),
     following: lines.below.filter((line) => !isBlank(line)).map((line) => line.trimEnd()),
   };

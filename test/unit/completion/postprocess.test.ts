@@ -150,6 +150,56 @@ describe('the block of the cursor', () => {
   ]);
 });
 
+describe('the top level', () => {
+  table(true, [
+    [
+      'ends at the next paragraph',
+      '# Sum\n⟦def f():\n    a\n\n    b\n\n\ndef g():⟧\n',
+      '# Sum\n⟦def f():\n    a\n\n    b⟧\n',
+    ],
+    ['keeps lines without a blank one', '⟦import a\nimport b⟧\n', '⟦import a\nimport b⟧\n'],
+    ['keeps a closing bracket', '⟦f(\n  a\n\n)⟧\n', '⟦f(\n  a\n\n)⟧\n'],
+    ['is not looked for in a block', 'f:\n  ⟦a\n\n  b⟧\n', 'f:\n  ⟦a\n\n  b⟧\n'],
+    [
+      'does not repeat a function of the file',
+      '⟦a()\ndef fibonacci(n):\n    b⟧\nc()\ndef fibonacci(n):\n',
+      '⟦a()⟧\nc()\ndef fibonacci(n):\n',
+    ],
+    [
+      'may repeat a line of another block',
+      'f:\n  ⟦a\n  return None⟧\nb\n  c\n  return None\n',
+      'f:\n  ⟦a\n  return None⟧\nb\n  c\n  return None\n',
+    ],
+  ]);
+  table(true, [['is no matter in prose', '⟦A.\n\nB.⟧\n', '⟦A.\n\nB.⟧\n']], 'markdown');
+});
+
+describe('a fence', () => {
+  table(true, [['ends code', 'f:\n  ⟦a\n  ```\nThis⟧\n', 'f:\n  ⟦a⟧\n']]);
+  table(true, [['belongs to prose', '⟦a\n```\nb⟧\n', '⟦a\n```\nb⟧\n']], 'markdown');
+});
+
+describe('an interrupted text', () => {
+  const shownWhen = (interrupted: boolean, before: string, multiline = true): string => {
+    const { raw, context } = around(before);
+    return shown(context, postprocess(raw, context, { multiline, interrupted }));
+  };
+
+  it('loses its unfinished last line', () => {
+    assert.equal(shownWhen(true, 'f:\n  ⟦a()\n  b(c⟧\n'), 'f:\n  ⟦a()⟧\n');
+  });
+
+  it('keeps its only line', () => {
+    assert.equal(shownWhen(true, 'f:\n  ⟦b(c⟧\n'), 'f:\n  ⟦b(c⟧\n');
+    assert.equal(shownWhen(true, 'f:⟦\n  b(c⟧\n'), 'f:⟦\n  b(c⟧\n');
+  });
+
+  it('keeps all when it is a single line or was not interrupted', () => {
+    assert.equal(shownWhen(false, 'f:\n  ⟦a()\n  b(c⟧\n'), 'f:\n  ⟦a()\n  b(c⟧\n');
+    assert.equal(shownWhen(true, 'x = ⟦\nb⟧\n', false), 'x = ⟦\nb⟧\n');
+  });
+});
+
 describe('repetition', () => {
   const line = 'console.log(value);\n';
   table(true, [

@@ -51,21 +51,21 @@ function prompt(
 
 describe('prompt layout', () => {
   const cases: [string, string, Parameters<typeof prompt>[1], string, string][] = [
-    ['suffix first', 'a = (|);\n', {}, '‹P›‹S›);\n‹M›a = (', ''],
+    ['suffix first', 'a = (|);\n', { heal: false }, '‹P›‹S›);\n‹M›a = (', ''],
     ['prefix first', 'a = (|);\n', { order: 'prefix-first' }, '‹P›a = (‹S›);\n‹M›', ''],
-    ['continuation in prose', 'a = (|);\n', { language: 'markdown' }, 'a = (', ''],
-    ['continuation without FIM', 'a = (|);\n', { format: writer }, 'a = (', ''],
+    ['continuation in prose', 'a = (|);\n', { language: 'markdown', heal: false }, 'a = (', ''],
+    ['continuation without FIM', 'a = (|);\n', { format: writer, heal: false }, 'a = (', ''],
     ['an empty document', '|', {}, '‹P›‹S›‹M›', ''],
     ['an empty document of prose', '|', { language: 'plaintext' }, '‹E›', ''],
-    ['CRLF as LF', 'a\r\n(|\r\n)\r\n', {}, '‹P›‹S›\n)\n‹M›a\n(', ''],
-    ['a cursor within a CRLF', '(\r|\n)', {}, '‹P›‹S›\n)‹M›(', ''],
+    ['CRLF as LF', 'a\r\n(|\r\n)\r\n', { heal: false }, '‹P›‹S›\n)\n‹M›a\n(', ''],
+    ['a cursor within a CRLF', '(\r|\n)', { heal: false }, '‹P›‹S›\n)‹M›(', ''],
     ['healing of a word', 'the foo|', {}, '‹P›‹S›‹M›the', ' foo'],
     ['healing of a part of a word', '(retur|', {}, '‹P›‹S›‹M›(retu', 'r'],
     ['healing of an underscore', '._|', {}, '‹P›‹S›‹M›.', '_'],
     ['healing of the only token', 'foo|', {}, '‹P›‹S›‹M›', 'foo'],
     ['healing of the only token of prose', 'foo|', { format: writer }, '‹E›', 'foo'],
     ['no healing of a digit', 'x1|', {}, '‹P›‹S›‹M›x1', ''],
-    ['no healing of a bracket', 'foo(|', {}, '‹P›‹S›‹M›foo(', ''],
+    ['healing of a bracket', 'foo(|', {}, '‹P›‹S›‹M›foo', '('],
     ['healing of a space', 'foo |', {}, '‹P›‹S›‹M›foo', ' '],
     ['healing of an indentation', 'foo:\n    |', {}, '‹P›‹S›‹M›foo:\n', '    '],
     ['no healing of a line break', 'foo\n|', {}, '‹P›‹S›‹M›foo\n', ''],
@@ -109,7 +109,7 @@ describe('prompt budget', function () {
 
   it('cuts the prefix at a line start and the suffix at a line end', () => {
     const document = `${lines(100)}(|)\n${lines(100, 100)}`;
-    const built = prompt(document, { budget: { prefix: 60, suffix: 30 } });
+    const built = prompt(document, { heal: false, budget: { prefix: 60, suffix: 30 } });
     assert.match(built.text, /^‹P›‹S›\)\n(?:foo\(\d+\);\n)+‹M›(?:foo\(\d+\);\n)+\($/);
     assert.deepEqual(built.truncated, { prefix: true, suffix: true });
     assert.ok(built.tokens.length > 45 + MOST_CONTROL_TOKENS);
@@ -123,6 +123,7 @@ describe('prompt budget', function () {
 
   it('cuts a long line within itself', () => {
     const built = prompt(`${'x'.repeat(5000)}(|)${'y'.repeat(5000)}`, {
+      heal: false,
       budget: { prefix: 40, suffix: 20 },
     });
     assert.match(built.text, /^‹P›‹S›\)y{19}‹M›x{20,39}\($/);

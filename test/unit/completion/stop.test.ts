@@ -33,7 +33,17 @@ describe('stopping while the text grows', () => {
     ['following lines are not copied', true, 'a\n⟦b\nreturn c;\nd⟧\nreturn c;\n', 'suffix', 'b'],
     ['an unfinished line is no copy', true, 'a\n⟦b\nreturn c;⟧\nreturn c;\n', undefined, ''],
     ['one bracket is no copy', true, 'a\n⟦b() {\n}\nc();⟧\n}\nd();\n', undefined, ''],
-    ['two bracket lines are', true, 'a\n⟦b\n}\n\nd();\n⟧\n}\nd();\n', 'suffix', 'b'],
+    ['two bracket lines are', true, 'f(\n  ⟦b\n  }\n\n  d();\n⟧\n  }\n  d();\n', 'suffix', 'b'],
+    [
+      'a paragraph ends at column 0',
+      true,
+      '⟦def f():\n    a\n\n    b\n\nc⟧',
+      'topLevel',
+      'def f():\n    a\n\n    b',
+    ],
+    ['a bracket behind a blank line does not', true, '⟦f(\n  a\n\n)⟧', undefined, ''],
+    ['an indented block is no paragraph', true, 'f:\n  ⟦a\n\n  b⟧', undefined, ''],
+    ['a fence ends code', true, 'f:\n  ⟦a\n  ```\nThis⟧', 'fence', 'a'],
     ['the rest of the line is not copied', true, 'f(⟦a, bar);\nx⟧, bar);\n', 'suffix', 'a'],
     ['carriage returns count as kept', false, 'a = ⟦1;\r\nb⟧', 'newline', '1;'],
   ];

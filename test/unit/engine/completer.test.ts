@@ -47,7 +47,7 @@ function setUp(script: Script, options?: ScriptedStepperOptions) {
 }
 
 const request = (changes: Partial<CompletionRequest> = {}): CompletionRequest => ({
-  prefix: 'x =',
+  prefix: 'x_1',
   suffix: '',
   language: 'python',
   multiline: 'auto',
@@ -82,7 +82,7 @@ describe('the completer', () => {
     );
     assert.equal(result.model, 'scripted');
     assert.equal(result.mode, 'ar', 'the mode that ran, not the one asked for');
-    assert.equal(result.promptTail, '<|pre|><|suf|><|mid|>x =');
+    assert.equal(result.promptTail, '<|pre|><|suf|><|mid|>x_1');
     assert.equal(result.promptTokens, 6);
     assert.equal(result.reusedTokens, 0);
     assert.ok(result.prefillMs >= 0 && result.decodeMs >= 0);
@@ -94,7 +94,7 @@ describe('the completer', () => {
       request({ order: 'prefix-first', suffix: '\n\ny = 2' }),
       never,
     );
-    assert.equal(result.promptTail, '<|pre|>x =<|suf|>\n\ny = 2<|mid|>');
+    assert.equal(result.promptTail, '<|pre|>x_1<|suf|>\n\ny = 2<|mid|>');
   });
 
   it('stops decoding at the end of a single line, and shows what stands before it', async () => {
@@ -120,7 +120,7 @@ describe('the completer', () => {
   });
 
   it('replaces a bracket that the editor has closed', async () => {
-    const { completer } = setUp(writes('a, b)'));
+    const { completer } = setUp(writes('(a, b)'));
     const result = await completer.complete(request({ prefix: 'foo(', suffix: ')' }), never);
     assert.equal(result.text, 'a, b)');
     assert.equal(result.replaceRight, 1);
@@ -155,8 +155,8 @@ describe('the completer', () => {
 
   it('reuses the rows of the request before', async () => {
     const { completer } = setUp(() => predict([END, 1]));
-    await completer.complete(request({ prefix: 'x =' }), never);
-    const result = await completer.complete(request({ prefix: 'x =(' }), never);
+    await completer.complete(request({ prefix: 'x_1' }), never);
+    const result = await completer.complete(request({ prefix: 'x_12' }), never);
     assert.equal(result.reusedTokens, 6);
   });
 
