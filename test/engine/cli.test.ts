@@ -150,7 +150,8 @@ describe('the command line', () => {
       const target = `${file('d.py', 'x = 1\n')}:2:1`;
       await fails(['complete', '--model', 'gpt', target], { status: 1, message: /gpt.*smollm2/ });
       const env = { DYNAMO_HOME: folder };
-      const message = /smollm2-135m is not installed\. Run: node dist\/cli\.js models install smollm2-135m\n/;
+      const message =
+        /smollm2-135m is not installed\. Run: node dist\/cli\.js models install smollm2-135m\n/;
       await fails(['complete', ...MODEL, target], { status: 1, message }, { env });
       await fails(['generate', ...MODEL, 'Hello'], { status: 1, message }, { env });
     });
