@@ -257,7 +257,8 @@ describe('the engine with a real model', () => {
     it('while it completes and others wait, fails each of them once', async () => {
       onBusy = kill;
       const requests = [
-        mortal.complete(completion(SENTENCES(20))),
+        // Long enough not to end before a busy machine gets to the kill.
+        mortal.complete(completion(SENTENCES(200), { raw: true, multiline: true, maxTokens: 900 })),
         mortal.generate(generation(PROMPTS[0] ?? '')),
       ];
       for (const request of requests) request.catch(() => undefined);
