@@ -8,7 +8,7 @@ import { allowsSeveralLines, type LineMode } from '../completion/multiline';
 import { postprocess } from '../completion/postprocess/index';
 import { buildPrompt, DEFAULT_BUDGET, MOST_CONTROL_TOKENS } from '../completion/prompt';
 import { createLineStopper, createStopper, type Stopper } from '../completion/stop';
-import type { PromptFormat, TextTokenizer } from '../completion/types';
+import type { CursorContext, PromptFormat, TextTokenizer } from '../completion/types';
 import { decode, type DecodeOptions } from '../decoding/decode';
 import type { Healing } from '../decoding/healing';
 import type { Stepper } from '../decoding/stepper';
@@ -64,7 +64,7 @@ export function createCompleter(options: CompleterOptions): Completer {
       budget: budgetFor(stepper.contextLength, maxTokens),
       ...(order && { order }),
     });
-    const stopper = stopperFor(request, multiline);
+    const stopper = stopperFor(request, context, multiline);
     const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
     const interrupted = ['maxTokens', 'deadline', 'context'].includes(outcome.stopReason);
@@ -166,10 +166,12 @@ export function createCompleter(options: CompleterOptions): Completer {
 }
 
 /** Raw text ends where the model ends it, or at the line's end when one line was asked for. */
-function stopperFor(request: CompletionRequest, multiline: boolean): Stopper | undefined {
-  const { prefix, suffix, language, raw } = request;
-  const context = { prefix, suffix, language };
-  if (!raw) return createStopper({ context, multiline });
+function stopperFor(
+  request: CompletionRequest,
+  context: CursorContext,
+  multiline: boolean,
+): Stopper | undefined {
+  if (!request.raw) return createStopper({ context, multiline });
   return request.multiline === false ? createLineStopper(context) : undefined;
 }
 

@@ -6,24 +6,16 @@
 import { isBlank } from '../text';
 import { isDistinct, linesOf, type Rule } from './job';
 
-/** Lines below the cursor that are looked at, those that are not blank. */
-const MOST_LINES = 30;
-/** Characters of a line at column 0 that is not written twice. */
-const LONG = 12;
-
 export const followingLines: Rule = (text, job) => {
   const [next, second] = job.following;
   if (next === undefined) return text.length;
-  const further = new Set(
-    job.following.slice(1, MOST_LINES).filter((line) => /^\S/.test(line) && line.length >= LONG),
-  );
   const lines = linesOf(text, job).filter((line) => !isBlank(line.text));
   for (const [index, line] of lines.entries()) {
     const first = line.start === 0;
     if (first && !isBlank(job.left)) continue;
     const whole = ((first ? job.left : '') + line.text).trimEnd();
     if (line.open) continue;
-    if (further.has(whole)) return line.cut;
+    if (job.definitions.has(whole)) return line.cut;
     if (whole !== next) continue;
     if (isDistinct(next)) return line.cut;
     const after = lines[index + 1];

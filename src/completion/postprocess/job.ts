@@ -19,7 +19,14 @@ export interface Job extends CursorLines {
   readonly reference: number;
   /** The lines below the cursor's that are not blank, trailing white space removed. */
   readonly following: readonly string[];
+  /** Those of them at column 0, behind the next one, that say too much to be written twice. */
+  readonly definitions: ReadonlySet<string>;
 }
+
+/** Lines below the cursor that count as definitions, those that are not blank. */
+const MOST_LINES = 30;
+/** Characters of a line at column 0 that is not written twice. */
+const LONG = 12;
 
 /** Characters of `text` to keep, 0 to its length. */
 export type Rule = (text: string, job: Job) => number;
@@ -31,6 +38,10 @@ export function createJob(
   interrupted = false,
 ): Job {
   const lines = cursorLines(context);
+  const following = lines.below.filter((line) => !isBlank(line)).map((line) => line.trimEnd());
+  const definitions = following
+    .slice(1, MOST_LINES)
+    .filter((line) => /^\S/.test(line) && line.length >= LONG);
   return {
     ...lines,
     context,
@@ -38,7 +49,8 @@ export function createJob(
     complete,
     interrupted,
     reference: indentation(lines.left),
-    following: lines.below.filter((line) => !isBlank(line)).map((line) => line.trimEnd()),
+    following,
+    definitions: new Set(definitions),
   };
 }
 
