@@ -5,6 +5,8 @@
  * meaning; what ends a text for reasons of text is the reader's business, who just stops reading.
  */
 import { createChooser, type Choice, type Chooser, type SamplingOptions } from './choose';
+import type { Drafter } from './drafter';
+import { exactStrategy } from './exact';
 import { createHealer, type Healing } from './healing';
 import { feed, plainStrategy } from './plain';
 import type { Stepper } from './stepper';
@@ -16,7 +18,10 @@ export interface DecodeOptions extends SamplingOptions {
   readonly maxTokens: number;
   /** Ids that end the generation. They are never emitted. */
   readonly stopTokens: ReadonlySet<number>;
-  readonly mode?: 'ar';
+  /** `ar` emits a token a step; `exact` the same tokens, several a step where drafts hold. */
+  readonly mode?: 'ar' | 'exact';
+  /** Where exact mode's drafts come from; without any it decodes plainly. */
+  readonly drafter?: Drafter;
   readonly healing?: Healing;
   /** Called once, before the first step. */
   readonly onPrefill?: (prefill: PrefillTrace) => void;
@@ -28,7 +33,7 @@ export interface DecodeOptions extends SamplingOptions {
  *
  * The signal is looked at before each use of the model, so a step that did run is always handed
  * over. The reader may stop at any step; the cache then holds a prefix of the prompt and of all that
- * was emitted, and the next `prefill` reuses what it can.
+ * the model said, and the next `prefill` reuses what it can.
  *
  * @throws {RangeError} for an empty prompt, one longer than the context, or options out of range
  * @throws {ModelOutputError} when the model returns NaN or nothing
@@ -43,7 +48,7 @@ export async function* decode(
   const { maxTokens, stopTokens } = options;
   checkRequest(stepper, prompt, options);
   const choose = createChooser(options);
-  const strategy = strategyOf(stepper, choose);
+  const strategy = strategyOf(stepper, choose, prompt, options);
   const healer = createHealer(options.healing, choose, stopTokens);
 
   signal.throwIfAborted();
@@ -62,26 +67,43 @@ export async function* decode(
     if (tokens.length > 0) {
       emitted += tokens.length;
       const confidence = choices.reduce((product, choice) => product * choice.probability, 1);
-      const { source, rows } = result;
+      const { source, rows, drafted = 0 } = result;
       const ms = performance.now() - started;
-      yield { tokens, source: tokens.length > 1 ? source : 'base', confidence, rows, ms };
+      yield {
+        tokens,
+        source: tokens.length > 1 ? source : 'base',
+        confidence,
+        rows,
+        drafted,
+        ms,
+      };
     }
     if (stopped) return 'stopToken';
     if (emitted >= maxTokens) return 'maxTokens';
 
+    const pending = tokens.slice(result.held ?? 0);
     const room = stepper.contextLength - stepper.length;
-    if (room < tokens.length) return 'context';
+    if (room < pending.length) return 'context';
     signal.throwIfAborted();
     started = performance.now();
-    result = healer.done
-      ? await strategy.advance(tokens, room, signal)
-      : { ...healer.next(await feed(stepper, tokens, signal)), rows: tokens.length };
+    if (healer.done) {
+      result = await strategy.advance(pending, room, signal);
+    } else {
+      strategy.passed?.(pending);
+      result = { ...healer.next(await feed(stepper, pending, signal)), rows: pending.length };
+    }
   }
 }
 
-/** The one place that knows every mode; so far there is plain decoding. */
-function strategyOf(stepper: Stepper, choose: Chooser): Strategy {
-  return plainStrategy(stepper, choose);
+/** The one place that knows every mode. */
+function strategyOf(
+  stepper: Stepper,
+  choose: Chooser,
+  prompt: readonly number[],
+  { mode = 'ar', drafter }: DecodeOptions,
+): Strategy {
+  if (mode === 'ar' || !drafter) return plainStrategy(stepper, choose);
+  return exactStrategy(stepper, choose, drafter, prompt);
 }
 
 /** Cuts a step at the first stop token and at `room` tokens. */

@@ -7,9 +7,9 @@ import type { Strategy } from './strategy';
 
 export function plainStrategy(stepper: Stepper, choose: Chooser): Strategy {
   return {
-    async advance(emitted, _room, signal) {
-      const last = await feed(stepper, emitted, signal);
-      return { choices: [choose(last)], source: 'base', rows: emitted.length };
+    async advance(pending, _room, signal) {
+      const last = await feed(stepper, pending, signal);
+      return { choices: [choose(last)], source: 'base', rows: pending.length };
     },
   };
 }

@@ -4,6 +4,7 @@
  * A stepper feeds token rows through a model and keeps their keys and values. It knows nothing of
  * thresholds, stop rules or text; the decoder on the other side knows nothing of ONNX Runtime.
  */
+import type { ChainLink, Proposal } from './proposal';
 
 /** What head 1 says after one token row. */
 export interface RowPrediction {
@@ -49,4 +50,20 @@ export interface Stepper {
 
   /** Drops every row behind the first `length` ones. */
   rewind(length: number): void;
+}
+
+/** The heads of a stepper's model. They see what its cache holds; it knows nothing of them. */
+export interface Proposer {
+  readonly kind: Proposal['kind'];
+  /** The most tokens that it proposes behind the base's own one. */
+  readonly depth: number;
+
+  /**
+   * Guesses what follows `next`, the token that the base chose after the cache's last row. For
+   * chained heads the greedy chain behind `next`; for independent heads one guess a head.
+   * Shape [depth]; fewer where nothing can be known yet.
+   *
+   * @throws the signal's reason when it is aborted
+   */
+  propose(next: number, signal: AbortSignal): Promise<readonly ChainLink[]>;
 }

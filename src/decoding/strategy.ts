@@ -12,15 +12,23 @@ export interface StepResult {
   readonly source: TokenSource;
   /** Token rows that ran. */
   readonly rows: number;
+  /** Tokens that were tried behind the certain ones; 0 when absent. */
+  readonly drafted?: number;
+  /** How many of `choices`, from the front, the cache holds already; 0 when absent. */
+  readonly held?: number;
 }
 
 /** One way of decoding, for one generation. */
 export interface Strategy {
   /**
-   * Feeds `emitted`, the tokens of the step before, and finds what follows them. When it returns or
-   * throws, the cache holds a prefix of the prompt and everything emitted, never a rejected draft.
+   * Feeds `pending`, the emitted tokens that the cache lacks, and finds what follows them. When it
+   * returns or throws, the cache holds a prefix of the prompt, everything emitted and the result's
+   * `held` choices, never a rejected draft.
    *
-   * @param room rows that the context still has for `emitted` and drafts behind it, ≥ emitted.length
+   * @param room rows that the context still has for `pending` and drafts behind it, ≥ pending.length
    */
-  advance(emitted: readonly number[], room: number, signal: AbortSignal): Promise<StepResult>;
+  advance(pending: readonly number[], room: number, signal: AbortSignal): Promise<StepResult>;
+
+  /** Tokens that were fed without it, behind the prompt. */
+  passed?(tokens: readonly number[]): void;
 }

@@ -18,6 +18,8 @@ export interface DecodeStep {
   readonly confidence: number;
   /** Token rows that the model ran for this step; 0 for the one that the prompt's prefill gave. */
   readonly rows: number;
+  /** Tokens that were tried behind the certain ones, accepted or not. */
+  readonly drafted: number;
   /** Time that the step took, ms; the time that the reader of the steps takes is not in it. */
   readonly ms: number;
 }

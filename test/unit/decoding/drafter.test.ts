@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { decode } from '../../../src/decoding/decode';
+import { DynamicDrafter } from '../../../src/decoding/drafter';
+import type { ChainLink } from '../../../src/decoding/proposal';
+import { RowCosts } from '../../../src/decoding/row-costs';
+import type { Proposer } from '../../../src/decoding/stepper';
+import { predict, ScriptedStepper, type Script } from '../../fixtures/scripted-stepper';
+
+const never = new AbortController().signal;
+
+/** Never says the same three tokens twice, so that nothing can be looked up. */
+const counting: Script = (tokens) => predict([(tokens.at(-1) ?? 0) + 1, 0.9]);
+
+/** Heads that are as sure as `confidence` says, and right or wrong throughout. */
+class ScriptedProposer implements Proposer {
+  readonly kind = 'chained';
+  readonly depth = 2;
+  asked = 0;
+
+  constructor(
+    private readonly right: boolean,
+    private readonly confidence: number,
+  ) {}
+
+  propose(next: number): Promise<readonly ChainLink[]> {
+    this.asked++;
+    const links = [1, 2].map((ahead) => {
+      const id = this.right ? next + ahead : next;
+      return { id, candidates: predict([id, this.confidence]) };
+    });
+    return Promise.resolve(links);
+  }
+}
+
+/** Rows on a machine that never changes: 20 ms, and 2 ms for each further row. */
+class FixedCosts extends RowCosts {
+  override ms(rows: number): number {
+    return 18 + 2 * rows;
+  }
+}
+
+async function run(proposer: Proposer, script = counting, prompt = [1], maxTokens = 300) {
+  const stepper = new ScriptedStepper(script);
+  const drafter = new DynamicDrafter({ stepper, proposer, costs: new FixedCosts() });
+  const options = { maxTokens, stopTokens: new Set<number>(), mode: 'exact', drafter } as const;
+  const steps = [];
+  for await (const step of decode(stepper, prompt, options, never)) steps.push(step);
+  return { steps, rows: stepper.rowsRun };
+}
+
+describe('the dynamic drafter', () => {
+  it('takes all that good heads propose', async () => {
+    const { steps } = await run(new ScriptedProposer(true, 0.95));
+    assert.ok(steps.length < 110, `${steps.length} steps for 300 tokens`);
+    assert.ok(steps.slice(1).every((step) => step.source === 'head' || step.tokens.length === 1));
+  });
+
+  it('asks useless heads ever more seldom', async () => {
+    const proposer = new ScriptedProposer(false, 0.9);
+    const { rows } = await run(proposer);
+    assert.ok(proposer.asked < 30, `asked ${proposer.asked} times in 300 steps`);
+    assert.ok(rows < 360, `${rows} rows for 300 tokens`);
+  });
+
+  it('risks no row on a guess that the heads do not believe in', async () => {
+    const { steps } = await run(new ScriptedProposer(true, 0.01));
+    assert.ok(steps.every((step) => step.drafted === 0));
+  });
+
+  it('drafts what stood in the prompt, without asking the heads', async () => {
+    const text = Array.from({ length: 60 }, (_, i) => 10 + (i % 20));
+    const cycle: Script = (tokens) => predict([10 + (((tokens.at(-1) ?? 10) - 9) % 20), 0.9]);
+    const proposer = new ScriptedProposer(false, 0.01);
+    const { steps } = await run(proposer, cycle, text, 60);
+    assert.ok(steps.filter((step) => step.source === 'lookup').length >= 5);
+    assert.ok(steps.length < 30, `${steps.length} steps for 60 tokens`);
+  });
+});
+
+describe('row costs', () => {
+  it('never say that more rows cost less', () => {
+    const measurements = fc.array(
+      fc.tuple(fc.integer({ min: 1, max: 8 }), fc.double({ min: 0.1, max: 100, noNaN: true })),
+    );
+    fc.assert(
+      fc.property(measurements, (times) => {
+        const costs = new RowCosts();
+        for (const [rows, ms] of times) costs.learn(rows, ms);
+        for (let rows = 2; rows <= 8; rows++) {
+          assert.ok(costs.ms(rows) >= costs.ms(rows - 1));
+          assert.ok(costs.ms(rows) > 0);
+        }
+      }),
+    );
+  });
+
+  it('come to what was measured, whatever one slow step said', () => {
+    const costs = new RowCosts();
+    for (let step = 0; step < 60; step++) costs.learn(1, 20);
+    costs.learn(1, 2000);
+    for (let step = 0; step < 60; step++) costs.learn(1, 20);
+    assert.ok(Math.abs(costs.ms(1) - 20) < 0.5);
+    assert.ok(costs.ms(3) > 20 && costs.ms(3) < 30, 'the prior tells what was not measured');
+  });
+});
