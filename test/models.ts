@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   for (const [id, formats] of Object.entries(MODELS)) {
     const wanted = formats.map((precision) => ({ ...place, id, precision }));
     const found = await Promise.all(wanted.map(findInstalled));
-    if (found.every((model) => model !== undefined)) continue;
+    if (found.every((model) => model !== undefined && model.heads.state !== 'outdated')) continue;
     const onProgress = report(id);
     const entry = findModel(catalog, id);
     const source = await obtainModelFile({ home: place.home, entry, onProgress });

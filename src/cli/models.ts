@@ -99,7 +99,8 @@ async function install(
 ): Promise<void> {
   const id = given ?? (await readCatalog(suite)).default;
   const place = { suite, home: home(), id, precision };
-  if (await findInstalled(place)) {
+  const found = await findInstalled(place);
+  if (found && found.heads.state !== 'outdated') {
     if (!onlyIfMissing) process.stderr.write(`${id} is installed already.\n`);
     return;
   }

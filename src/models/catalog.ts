@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { PromptFormat } from '../completion/types';
 import { describeError, ModelError } from './errors';
-import { modelIdPattern } from './paths';
+import { headsNamePattern, modelIdPattern } from './paths';
 
 const plainFile = z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'must be a plain file name');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
@@ -60,6 +60,8 @@ const entrySchema = z.strictObject({
   source: sourceSchema,
   tokenizer: z.strictObject({ pretokenizer: z.enum(['qwen2', 'smollm']) }),
   prompt: promptSchema,
+  /** Name of the token heads that are installed with the model; without it, it decodes plainly. */
+  heads: z.string().regex(headsNamePattern, 'must be lower-case words joined by "-"').exactOptional(),
 });
 
 const catalogSchema = z

@@ -11,12 +11,11 @@ import type { TensorType } from './dequantise';
 import { dequantise, supportedTypes, tensorType } from './dequantise';
 import { describeError, ModelError } from './errors';
 import { readExactly } from './files';
+import type { SourceTensor, TensorSource } from './tensors';
+import { maxBlockValues, requireTensor, rowLength, rowsInto } from './tensors';
 
-export interface GgufTensor {
-  readonly name: string;
+export interface GgufTensor extends SourceTensor {
   readonly type: TensorType;
-  /** ggml's order: dims[0] is the length of a row, the product of the others the number of rows. */
-  readonly dims: readonly number[];
   /** Absolute, in bytes. */
   readonly offset: number;
   readonly bytes: number;
@@ -24,9 +23,6 @@ export interface GgufTensor {
 
 /** Limits no model of the catalogue's kind comes near; beyond them a header is hostile. */
 const limits = { metadataKeys: 10_000, tensors: 100_000, dims: 4, fileVersion: [2, 3] as const };
-
-/** Values of a row that are dequantised at once at most, 64 MiB of float32. */
-export const maxBlockValues = 2 ** 24;
 
 /**
  * Opens a GGUF file and checks its whole tensor index.
@@ -65,7 +61,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
 }
 
 /** An open GGUF file. Made by `openGguf`; must be closed. */
-export class GgufFile {
+export class GgufFile implements TensorSource {
   constructor(
     readonly path: string,
     readonly metadata: Readonly<Record<string, unknown>>,
@@ -87,19 +83,7 @@ export class GgufFile {
     into?: Float32Array,
   ): Promise<Float32Array> {
     const columns = rowLength(tensor);
-    const total = rowCount(tensor);
-    if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0) {
-      throw new RangeError('Rows are counted in whole numbers from 0.');
-    }
-    if (from + count > total) {
-      throw new RangeError(
-        `Rows ${from} to ${from + count} of ${tensor.name} were asked for; it has ${total}.`,
-      );
-    }
-    const values = into ?? new Float32Array(count * columns);
-    if (values.length !== count * columns) {
-      throw new RangeError(`${count} rows of ${tensor.name} need ${count * columns} values.`);
-    }
+    const values = rowsInto(tensor, from, count, into);
     const rowBytes = (columns / tensor.type.blockValues) * tensor.type.blockBytes;
     const raw = Buffer.allocUnsafeSlow(count * rowBytes);
     await readExactly(this.file, raw, tensor.offset + from * rowBytes, this.path);
@@ -107,19 +91,18 @@ export class GgufFile {
     return values;
   }
 
+  async readRows(
+    name: string,
+    from: number,
+    count: number,
+    into?: Float32Array,
+  ): Promise<Float32Array> {
+    return await this.rows(requireTensor(this.tensors, name), from, count, into);
+  }
+
   async close(): Promise<void> {
     await this.file.close();
   }
-}
-
-/** Values in a row: dims[0]. */
-export function rowLength(tensor: GgufTensor): number {
-  return tensor.dims[0] ?? 0;
-}
-
-/** Number of rows: the product of all dims but the first. */
-export function rowCount(tensor: GgufTensor): number {
-  return tensor.dims.slice(1).reduce((product, dim) => product * dim, 1);
 }
 
 /** Magic, version and the two counts, before the parser believes them. */

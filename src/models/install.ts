@@ -1,5 +1,6 @@
 /**
- * Installs a model: source file → weight file, tokenizer and graph, in one folder with a record.
+ * Installs a model: source file → weight file, tokenizer and graph, in one folder with a record; and
+ * the suite's token heads beside them, see install-heads.ts.
  *
  * Everything is built in a hidden folder beside the final one and appears under its real name in
  * one rename, record included. Whatever happens before that leaves nothing that looks installed,
@@ -12,6 +13,8 @@ import { findModel, readCatalog } from './catalog';
 import { errorCode, explainSystemError, ModelError } from './errors';
 import { formatBytes, freeBytes, hashFile, randomName, writeDurably } from './files';
 import { openGguf } from './gguf';
+import type { HeadsJob } from './install-heads';
+import { headsBytes, renewHeads, writeHeadsWeights } from './install-heads';
 import type { InstalledModel, ModelPlace } from './installed';
 import { describeInstalled, findInstalled, lockPath, retiredName } from './installed';
 import { acquireLock } from './lock';
@@ -20,12 +23,13 @@ import type { WeightPlan } from './plan';
 import { parsePlan } from './plan';
 import type { ProgressListener } from './progress';
 import { throttled } from './progress';
-import { formatRecord, graphName, recordName, tokenizerName } from './record';
-import type { HashedFile, InstallRecord } from './record';
+import { formatRecord, graphName, headsGraphName, readRecord } from './record';
+import { recordName, tokenizerName } from './record';
+import type { HashedFile, HeadsRecord, InstallRecord } from './record';
 import type { ModelFile, NetworkOptions } from './source';
 import { missingBytes, obtainModelFile } from './source';
-import type { SuiteModel } from './suite';
-import { requireSuiteModel, sha256 } from './suite';
+import type { SuiteHeads, SuiteModel } from './suite';
+import { readSuiteHeads, requireSuiteModel, sha256 } from './suite';
 import { tokenizerFromGguf } from './tokenizer-json';
 import { writeWeights } from './weights';
 
@@ -48,6 +52,8 @@ interface Job {
   readonly entry: CatalogEntry;
   readonly suite: SuiteModel;
   readonly plan: WeightPlan;
+  /** The heads that the catalogue names. */
+  readonly heads: SuiteHeads | undefined;
   readonly report: ProgressListener;
 }
 
@@ -55,7 +61,8 @@ interface Job {
 const spareBytes = 64 * 2 ** 20;
 
 /**
- * Installs a model unless it is installed already, and returns it.
+ * Installs a model unless it is installed already, and returns it. A model whose heads alone are
+ * missing or out of date gets those.
  *
  * When another process is installing the same model, waits and takes over its result.
  *
@@ -67,13 +74,15 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
   const entry = findModel(await readCatalog(suite), id);
   const suiteModel = await requireSuiteModel(suite, id, precision);
   const plan = parsePlan(suiteModel.plan.text, suiteModel.plan.path);
-  if (plan.model !== id || plan.precision !== precision) {
+  if (plan.model !== id || plan.precision !== precision || plan.heads !== undefined) {
     throw new ModelError(
       `${suiteModel.plan.path} is the plan of ${plan.model} (${plan.precision}), not of ${id} (${precision}).`,
     );
   }
+  const heads =
+    entry.heads === undefined ? undefined : await readSuiteHeads(suite, id, entry.heads, precision);
   const found = await findInstalled(options);
-  if (found !== undefined) return found;
+  if (found !== undefined && found.heads.state !== 'outdated') return found;
 
   const report = throttled(options.onProgress ?? (() => undefined));
   try {
@@ -83,9 +92,12 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
     });
     try {
       const meanwhile = await findInstalled(options);
-      if (meanwhile !== undefined) return meanwhile;
+      if (meanwhile !== undefined && meanwhile.heads.state !== 'outdated') return meanwhile;
       await removeLeftovers(modelDirectory(home, id));
-      const job: Job = { options, entry, suite: suiteModel, plan, report };
+      const job: Job = { options, entry, suite: suiteModel, plan, heads, report };
+      if (meanwhile !== undefined) {
+        return await addHeads(job, meanwhile, () => lock.assertHeld());
+      }
       return await installLocked(job, () => lock.assertHeld());
     } finally {
       await lock.release();
@@ -99,7 +111,8 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
 async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise<InstalledModel> {
   const { options, entry, plan, suite } = job;
   const { home, id, precision, from, signal, network } = options;
-  const output = plan.bytes + suite.graph.content.length;
+  const output =
+    plan.bytes + suite.graph.content.length + (job.heads ? headsBytes(job.heads) : 0);
   await requireSpace(job, output + (from === undefined ? await missingBytes(home, entry) : 0));
   const file = await obtainModelFile({ home, entry, from, signal, network, onProgress: job.report });
   await requireSpace(job, output);
@@ -107,8 +120,9 @@ async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise
   const parent = modelDirectory(home, id);
   const partial = join(parent, `.${precision}-${process.pid}-${randomName()}.partial`);
   await mkdir(partial);
+  let record: InstallRecord;
   try {
-    await build(job, file, partial);
+    record = await build(job, file, partial);
     signal?.throwIfAborted();
     await assertHeld();
     await moveIntoPlace(partial, options);
@@ -117,11 +131,33 @@ async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise
     throw error;
   }
   await file.discard();
-  return describeInstalled(installedDirectory(home, id, precision), entry, precision, plan.weights);
+  return describeInstalled(installedDirectory(home, id, precision), entry, precision, plan.weights, {
+    suite: job.heads,
+    found: record.heads,
+  });
+}
+
+/** Gives a model that is installed the suite's heads. */
+async function addHeads(
+  job: Job,
+  model: InstalledModel,
+  assertHeld: () => Promise<void>,
+): Promise<InstalledModel> {
+  const { options, heads } = job;
+  const record = await readRecord(model.directory, model.id, model.precision);
+  if (heads === undefined || record === undefined) return model;
+  await requireSpace(job, headsBytes(heads));
+  await renewHeads(headsJob(job, heads, model.weights), model.directory, record, assertHeld);
+  return (await findInstalled(options)) ?? model;
+}
+
+function headsJob(job: Job, heads: SuiteHeads, trunkWeights: string): HeadsJob {
+  const { plan: trunk, report, options } = job;
+  return { heads, trunk, trunkWeights, signal: options.signal, report };
 }
 
 /** Fills `directory` with a whole installation, the record last. */
-async function build(job: Job, file: ModelFile, directory: string): Promise<void> {
+async function build(job: Job, file: ModelFile, directory: string): Promise<InstallRecord> {
   const { options, entry, plan, suite, report } = job;
   const { signal } = options;
   const weightsPath = join(directory, plan.weights);
@@ -129,7 +165,7 @@ async function build(job: Job, file: ModelFile, directory: string): Promise<void
   let tokenizer: string;
   try {
     tokenizer = JSON.stringify(tokenizerFromGguf(gguf.metadata, entry.tokenizer.pretokenizer));
-    await writeWeights(gguf, plan, weightsPath, {
+    await writeWeights({ gguf }, plan, weightsPath, {
       signal,
       onProgress: (done, total) => report({ phase: 'convert', done, total }),
     });
@@ -143,8 +179,15 @@ async function build(job: Job, file: ModelFile, directory: string): Promise<void
     onProgress: (done) => report({ phase: 'finish', done, total: plan.bytes }),
   });
 
+  let heads: HeadsRecord | undefined;
+  if (job.heads) {
+    const own = headsJob(job, job.heads, weightsPath);
+    heads = await writeHeadsWeights(own, join(directory, job.heads.parsed.weights));
+    await writeDurably(join(directory, headsGraphName), job.heads.graph.content);
+  }
+
   const record: InstallRecord = {
-    version: 1,
+    version: 2,
     id: entry.id,
     precision: options.precision,
     source: { bytes: entry.source.bytes, sha256: entry.source.sha256 },
@@ -152,9 +195,11 @@ async function build(job: Job, file: ModelFile, directory: string): Promise<void
     graph: describeContent(graphName, suite.graph.content),
     weights: { file: plan.weights, ...weights },
     tokenizer: describeContent(tokenizerName, Buffer.from(tokenizer)),
+    ...(heads && { heads }),
   };
   await writeDurably(join(directory, recordName), formatRecord(record));
   await syncDirectory(directory);
+  return record;
 }
 
 function describeContent(file: string, content: Buffer): HashedFile {

@@ -10,10 +10,19 @@ import { fileSize, hashFile, randomName, writeAtomically } from './files';
 import { acquireLock } from './lock';
 import type { Precision } from './paths';
 import { installedDirectory, modelDirectory, precisions } from './paths';
+import type { HeadsDescription } from './plan';
 import type { ProgressListener } from './progress';
-import type { InstallRecord } from './record';
-import { formatRecord, graphName, readRecord, recordName, tokenizerName } from './record';
-import { readSuiteModel } from './suite';
+import type { HashedFile, HeadsRecord, InstallRecord } from './record';
+import {
+  formatRecord,
+  graphName,
+  headsGraphName,
+  readRecord,
+  recordName,
+  tokenizerName,
+} from './record';
+import type { SuiteHeads } from './suite';
+import { readSuiteHeads, readSuiteModel } from './suite';
 
 /** A complete installation. Paths are absolute when the home was. */
 export interface InstalledModel {
@@ -23,8 +32,22 @@ export interface InstalledModel {
   readonly graph: string;
   readonly weights: string;
   readonly tokenizer: string;
+  readonly heads: InstalledHeads;
   readonly entry: CatalogEntry;
 }
+
+/** Token heads of an installation. Without them the model decodes plainly. */
+export type InstalledHeads =
+  /** The suite has none for this model. */
+  | { readonly state: 'none' }
+  /** The suite has some, but these are not installed, or others are: install the model again. */
+  | { readonly state: 'outdated' }
+  | {
+      readonly state: 'ready';
+      readonly graph: string;
+      readonly weights: string;
+      readonly description: HeadsDescription;
+    };
 
 export interface ModelPlace {
   readonly suite: string;
@@ -43,9 +66,10 @@ export function lockPath(home: string, id: string): string {
  *
  * Cheap: the record must be sound, made of the catalogue's source and the suite's plan, and the
  * files' sizes must be the recorded ones. A graph that changed while its plan did not is copied
- * anew. File contents are not hashed; `verifyInstalled` does that.
+ * anew. File contents are not hashed; `verifyInstalled` does that. Heads that do not fit the suite
+ * leave the model usable; see `InstalledHeads`.
  *
- * @throws {ModelError} when the catalogue does not know the model
+ * @throws {ModelError} when the catalogue does not know the model, or the suite lacks its heads
  */
 export async function findInstalled(place: ModelPlace): Promise<InstalledModel | undefined> {
   return await findEntry(place, findModel(await readCatalog(place.suite), place.id));
@@ -76,16 +100,48 @@ async function findEntry(
   for (const { file, bytes } of [record.weights, record.tokenizer]) {
     if ((await fileSize(join(directory, file))) !== bytes) return undefined;
   }
-  const { content, sha256 } = suiteModel.graph;
-  const size = await fileSize(join(directory, graphName));
-  if (record.graph.sha256 !== sha256) {
-    await writeAtomically(join(directory, graphName), content);
-    const graph = { file: graphName, bytes: content.length, sha256 };
-    await writeAtomically(join(directory, recordName), formatRecord({ ...record, graph }));
-  } else if (size !== record.graph.bytes) {
-    return undefined;
+  const graph = await refreshGraph(directory, record.graph, suiteModel.graph);
+  if (graph === undefined) return undefined;
+  let current: InstallRecord = { ...record, graph };
+  const suiteHeads =
+    entry.heads === undefined ? undefined : await readSuiteHeads(suite, id, entry.heads, precision);
+  const heads = suiteHeads && (await refreshHeads(directory, record.heads, suiteHeads));
+  if (heads) current = { ...current, heads };
+  if (graph !== record.graph || (heads && heads !== record.heads)) {
+    await writeAtomically(join(directory, recordName), formatRecord(current));
   }
-  return describeInstalled(directory, entry, precision, record.weights.file);
+  return describeInstalled(directory, entry, precision, record.weights.file, {
+    suite: suiteHeads,
+    found: heads,
+  });
+}
+
+/** Copies a graph that changed in the suite; undefined when one that did not is damaged. */
+async function refreshGraph(
+  directory: string,
+  recorded: HashedFile,
+  { content, sha256 }: { content: Buffer; sha256: string },
+): Promise<HashedFile | undefined> {
+  const path = join(directory, recorded.file);
+  if (recorded.sha256 === sha256) {
+    return (await fileSize(path)) === recorded.bytes ? recorded : undefined;
+  }
+  await writeAtomically(path, content);
+  return { file: recorded.file, bytes: content.length, sha256 };
+}
+
+/** The record of heads that fit the suite's; undefined when there are none. */
+async function refreshHeads(
+  directory: string,
+  recorded: HeadsRecord | undefined,
+  suite: SuiteHeads,
+): Promise<HeadsRecord | undefined> {
+  if (recorded?.name !== suite.name || recorded.plan.sha256 !== suite.plan.sha256) return undefined;
+  const { weights } = recorded;
+  if ((await fileSize(join(directory, weights.file))) !== weights.bytes) return undefined;
+  const graph = await refreshGraph(directory, recorded.graph, suite.graph);
+  if (graph === undefined) return undefined;
+  return graph === recorded.graph ? recorded : { ...recorded, graph };
 }
 
 export function describeInstalled(
@@ -93,6 +149,7 @@ export function describeInstalled(
   entry: CatalogEntry,
   precision: Precision,
   weights: string,
+  heads: { suite: SuiteHeads | undefined; found: HeadsRecord | undefined },
 ): InstalledModel {
   return {
     id: entry.id,
@@ -101,7 +158,22 @@ export function describeInstalled(
     graph: join(directory, graphName),
     weights: join(directory, weights),
     tokenizer: join(directory, tokenizerName),
+    heads: describeHeads(directory, heads),
     entry,
+  };
+}
+
+function describeHeads(
+  directory: string,
+  { suite, found }: { suite: SuiteHeads | undefined; found: HeadsRecord | undefined },
+): InstalledHeads {
+  if (suite === undefined) return { state: 'none' };
+  if (found === undefined) return { state: 'outdated' };
+  return {
+    state: 'ready',
+    graph: join(directory, headsGraphName),
+    weights: join(directory, found.weights.file),
+    description: suite.parsed.heads,
   };
 }
 
@@ -130,7 +202,9 @@ async function findProblems(
   record: InstallRecord,
   options: { signal?: AbortSignal; onProgress?: ProgressListener },
 ): Promise<string[]> {
+  const { heads } = record;
   const files = [record.graph, record.weights, record.tokenizer];
+  if (heads !== undefined) files.push(heads.graph, heads.weights);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const problems: string[] = [];
   let before = 0;

@@ -12,6 +12,9 @@ export const precisions: readonly Precision[] = ['int8', 'fp32'];
 /** What a model's id may look like; it becomes a folder's name. */
 export const modelIdPattern = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
 
+/** What a model's heads may be called; it becomes part of files' names. */
+export const headsNamePattern = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
 /**
  * The data directory ("home"): `DYNAMO_HOME`, else the platform's folder for application data.
  * Always absolute.
@@ -68,6 +71,23 @@ export function suiteFiles(
   return {
     plan: hostPath.join(suite, id, `plan-${precision}.json`),
     graph: hostPath.join(suite, id, `trunk-${precision}.onnx`),
+  };
+}
+
+/** The suite's files of a model's heads. `name` is the catalogue's. */
+export function suiteHeadsFiles(
+  suite: string,
+  id: string,
+  name: string,
+  precision: Precision,
+): { plan: string; graph: string; folder: string } {
+  if (!modelIdPattern.test(id)) throw new RangeError(`"${id}" is not a model id.`);
+  if (!headsNamePattern.test(name)) throw new RangeError(`"${name}" is not a name of heads.`);
+  const folder = hostPath.join(suite, id);
+  return {
+    plan: hostPath.join(folder, `heads-${name}-plan-${precision}.json`),
+    graph: hostPath.join(folder, `heads-${name}-${precision}.onnx`),
+    folder,
   };
 }
 

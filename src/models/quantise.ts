@@ -95,3 +95,29 @@ export function transposeInto<T extends Int8Array | Float32Array>(
     }
   }
 }
+
+/**
+ * Values of rows that `quantiseRows` has rounded. Rounding them again gives the same integers, and
+ * the same scales but for the last bit.
+ *
+ * @param quantised [rows, columns]
+ * @param scales [rows]
+ * @param values receives the values, [rows, columns]
+ * @throws {RangeError} when a scale is not a positive number or the lengths disagree
+ */
+export function dequantiseRows(
+  quantised: Int8Array,
+  scales: Float32Array,
+  columns: number,
+  values: Float32Array,
+): void {
+  if (quantised.length !== scales.length * columns || values.length !== quantised.length) {
+    throw new RangeError(`${quantised.length} values are not ${scales.length} rows of ${columns}.`);
+  }
+  scales.forEach((scale, row) => {
+    if (!(scale > 0 && scale < Infinity)) throw new RangeError(`Row ${row} has the scale ${scale}.`);
+    for (let i = row * columns; i < (row + 1) * columns; i++) {
+      values[i] = (quantised[i] as number) * scale;
+    }
+  });
+}

@@ -10,6 +10,7 @@ import type { Precision } from './paths';
 export const recordName = 'installed.json';
 export const graphName = 'graph.onnx';
 export const tokenizerName = 'tokenizer.json';
+export const headsGraphName = 'heads.onnx';
 
 const hashed = z.object({
   bytes: z.int().nonnegative(),
@@ -17,9 +18,12 @@ const hashed = z.object({
 });
 const file = hashed.extend({ file: z.string().regex(/^[A-Za-z0-9][\w.-]*$/) });
 
+/** Token heads beside the trunk. The plan holds the hash of the trained heads. */
+const heads = z.object({ name: z.string(), plan: hashed, graph: file, weights: file });
+
 const recordSchema = z.object({
-  /** Raised whenever the installer makes other files of the same sources. */
-  version: z.literal(1),
+  /** Version 1 knew of no heads; its trunk is the same. */
+  version: z.union([z.literal(1), z.literal(2)]),
   id: z.string(),
   precision: z.enum(['int8', 'fp32']),
   source: hashed,
@@ -27,9 +31,11 @@ const recordSchema = z.object({
   graph: file,
   weights: file,
   tokenizer: file,
+  heads: heads.exactOptional(),
 });
 
 export type InstallRecord = z.infer<typeof recordSchema>;
+export type HeadsRecord = z.infer<typeof heads>;
 export type HashedFile = z.infer<typeof file>;
 
 /** The record in a folder, or undefined when it is missing, damaged or of something else. */
@@ -43,10 +49,19 @@ export async function readRecord(
     const record = recordSchema.parse(content);
     const own = record.id === id && record.precision === precision;
     const named = record.graph.file === graphName && record.tokenizer.file === tokenizerName;
-    return own && named ? record : undefined;
+    if (!own || !named) return undefined;
+    const headsNamed = record.heads?.graph.file === headsGraphName;
+    return record.version === 2 && headsNamed ? record : withoutHeads(record);
   } catch {
     return undefined;
   }
+}
+
+/** The record of the trunk alone. */
+export function withoutHeads(record: InstallRecord): InstallRecord {
+  const trunk: InstallRecord = { ...record, version: 2 };
+  delete trunk.heads;
+  return trunk;
 }
 
 export function formatRecord(record: InstallRecord): string {

@@ -1,16 +1,26 @@
 /**
- * The suite's part of a model: its graph and its weight plan, with their hashes.
+ * The suite's part of a model: graph and weight plan of its trunk and of its heads, with their hashes.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errorCode, ModelError } from './errors';
 import type { Precision } from './paths';
-import { suiteFiles } from './paths';
+import { suiteFiles, suiteHeadsFiles } from './paths';
+import type { HeadsPlan } from './plan';
+import { parsePlan } from './plan';
 
 export interface SuiteModel {
   readonly plan: { readonly path: string; readonly text: string; readonly sha256: string };
   /** Without weights, so it is small. */
   readonly graph: { readonly content: Buffer; readonly sha256: string };
+}
+
+export interface SuiteHeads extends SuiteModel {
+  readonly name: string;
+  readonly parsed: HeadsPlan;
+  /** The trained heads. Their hash is in the plan. */
+  readonly file: string;
 }
 
 /** Reads both files; undefined when the suite does not have the model in that precision. */
@@ -19,7 +29,35 @@ export async function readSuiteModel(
   id: string,
   precision: Precision,
 ): Promise<SuiteModel | undefined> {
-  const paths = suiteFiles(suite, id, precision);
+  return await readFiles(suiteFiles(suite, id, precision));
+}
+
+/**
+ * The heads that the catalogue names for a model.
+ *
+ * @throws {ModelError} when they are missing or malformed
+ */
+export async function readSuiteHeads(
+  suite: string,
+  id: string,
+  name: string,
+  precision: Precision,
+): Promise<SuiteHeads> {
+  const paths = suiteHeadsFiles(suite, id, name, precision);
+  const again = 'Reinstall the extension, or make them with training/.';
+  const found = await readFiles(paths);
+  if (found === undefined) {
+    throw new ModelError(`The suite lacks the heads "${name}" of ${id} (${precision}). ${again}`);
+  }
+  const parsed = parsePlan(found.plan.text, paths.plan);
+  const { heads } = parsed;
+  if (heads === undefined || parsed.model !== id || parsed.precision !== precision) {
+    throw new ModelError(`${paths.plan} is not a plan of ${precision} heads of ${id}. ${again}`);
+  }
+  return { ...found, name, parsed: { ...parsed, heads }, file: join(paths.folder, heads.file) };
+}
+
+async function readFiles(paths: { plan: string; graph: string }): Promise<SuiteModel | undefined> {
   try {
     const [plan, graph] = await Promise.all([readFile(paths.plan), readFile(paths.graph)]);
     return {

@@ -1,5 +1,5 @@
 /**
- * Writes the weight file that a graph reads, by its weight plan, from a GGUF file.
+ * Writes the weight file that a graph reads, by its weight plan, from the files that the plan names.
  *
  * Memory is bounded whatever the tensors' sizes: rows are dequantised in blocks of a few MiB, and
  * matrices stored transposed go through one stripe of whole output rows; when a matrix is larger
@@ -10,10 +10,18 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { describeError, ModelError } from './errors';
 import { writeExactly } from './files';
-import type { GgufFile } from './gguf';
-import type { BoundSource, BoundTensor, WeightPlan } from './plan';
-import { bindPlan, storedBytes } from './plan';
+import type { BoundSource, BoundTensor, Origin, WeightPlan } from './plan';
+import { bindPlan, integerNames, storedBytes } from './plan';
 import { quantiseRows, transposeInto } from './quantise';
+import type { HeadsSource } from './sources';
+import type { TensorSource } from './tensors';
+
+/** The open files that a plan's tensors come from. */
+export interface WeightSources {
+  readonly gguf?: TensorSource;
+  readonly trunk?: TensorSource;
+  readonly heads?: HeadsSource;
+}
 
 export interface WeightsOptions {
   readonly signal?: AbortSignal | undefined;
@@ -28,21 +36,32 @@ export interface WeightsOptions {
 /**
  * Creates `path` with exactly `plan.bytes` bytes; gaps are zero. Synced to the disk on return.
  *
- * @throws {ModelError} when the plan does not fit the GGUF file (before anything is written)
+ * @throws {ModelError} when the plan does not fit its sources (before anything is written)
  * @throws the signal's reason when aborted; the unfinished file stays and is the caller's to remove
  */
 export async function writeWeights(
-  gguf: GgufFile,
+  sources: WeightSources,
   plan: WeightPlan,
   path: string,
   options: WeightsOptions = {},
 ): Promise<void> {
-  const bound = bindPlan(plan, gguf.tensors);
+  const integers = new Map<string, Int32Array>();
+  for (const name of integerNames(plan)) {
+    const values = await sources.heads?.integers(name);
+    if (values) integers.set(name, values);
+  }
+  const { gguf, trunk, heads } = sources;
+  const tensors = {
+    ...(gguf && { gguf: gguf.tensors }),
+    ...(trunk && { trunk: trunk.tensors }),
+    ...(heads && { heads: heads.tensors }),
+  };
+  const bound = bindPlan(plan, { tensors, integers });
   const total = bound.reduce((sum, { entry }) => sum + storedBytes(entry), 0);
   const file = await open(path, 'wx');
   try {
     await file.truncate(plan.bytes);
-    const writer = new TensorWriter(gguf, file, total, options);
+    const writer = new TensorWriter(sources, integers, file, total, options);
     for (const tensor of bound) await writer.write(tensor);
     await file.sync();
   } finally {
@@ -66,7 +85,8 @@ class TensorWriter {
   private done = 0;
 
   constructor(
-    private readonly gguf: GgufFile,
+    private readonly from: WeightSources,
+    private readonly integers: ReadonlyMap<string, Int32Array>,
     private readonly file: FileHandle,
     private readonly total: number,
     private readonly options: WeightsOptions,
@@ -77,6 +97,12 @@ class TensorWriter {
 
   async write(tensor: BoundTensor): Promise<void> {
     const { entry, rows } = tensor;
+    if (entry.transform === 'int32') {
+      const values = this.integers.get(entry.sources[0].tensor) ?? new Int32Array(0);
+      await writeExactly(this.file, bytesOf(values), entry.offset);
+      this.advance(values.byteLength);
+      return;
+    }
     if (entry.transform === 'float32') {
       await this.store(tensor, 4, ({ values }) => values);
       return;
@@ -162,9 +188,10 @@ class TensorWriter {
   }
 
   private async *sourceBlocks(source: BoundSource, columns: number): AsyncGenerator<Float32Array> {
-    const { tensor, rows, headRows } = source;
+    const { tensor, rows, headRows, picked } = source;
+    const file = this.open(source.origin);
     if (tensor.dims.length === 1) {
-      yield unpermute(await this.gguf.rows(tensor, 0, 1), 1, headRows);
+      yield unpermute(await file.readRows(tensor.name, 0, 1), 1, headRows);
       return;
     }
     // Whole heads only, so that undoing the permutation stays inside a block.
@@ -174,14 +201,52 @@ class TensorWriter {
     for (let from = 0; from < rows; from += step) {
       const count = Math.min(step, rows - from);
       const block = values.subarray(0, count * columns);
-      yield unpermute(await this.gguf.rows(tensor, from, count, block), columns, headRows);
+      if (picked === undefined) {
+        await file.readRows(tensor.name, from, count, block);
+      } else {
+        await pickRows(file, tensor.name, picked.subarray(from, from + count), columns, block);
+      }
+      yield unpermute(block, columns, headRows);
     }
+  }
+
+  private open(origin: Origin): TensorSource {
+    const file = this.from[origin];
+    if (file === undefined) throw new Error(`The plan was bound to a file that is not open.`);
+    return file;
   }
 
   private advance(bytes: number): void {
     this.done += bytes;
     this.options.onProgress?.(Math.min(this.total, Math.round(this.done)), this.total);
   }
+}
+
+/** Rows read to pick one of them: below it, one large read is faster than many small ones. */
+const widestSpan = 16;
+
+/** Reads some rows of a tensor: all from the first to the last of them at once if they are close. */
+async function pickRows(
+  file: TensorSource,
+  name: string,
+  picked: Int32Array,
+  columns: number,
+  into: Float32Array,
+): Promise<void> {
+  const first = picked.reduce((least, row) => Math.min(least, row), Infinity);
+  const last = picked.reduce((most, row) => Math.max(most, row), 0);
+  const span = last - first + 1;
+  if (span > widestSpan * picked.length) {
+    for (const [i, row] of picked.entries()) {
+      await file.readRows(name, row, 1, into.subarray(i * columns, (i + 1) * columns));
+    }
+    return;
+  }
+  const rows = await file.readRows(name, first, span);
+  picked.forEach((row, i) => {
+    const from = (row - first) * columns;
+    into.set(rows.subarray(from, from + columns), i * columns);
+  });
 }
 
 /**
@@ -205,6 +270,6 @@ function unpermute(values: Float32Array, columns: number, headRows: number): Flo
   return result;
 }
 
-function bytesOf(values: Int8Array | Float32Array): Uint8Array {
+function bytesOf(values: Int8Array | Int32Array | Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

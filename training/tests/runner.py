@@ -1,4 +1,4 @@
-"""Runs a trunk graph in ONNX Runtime with weights from memory, and keeps its keys and values."""
+"""Runs graphs in ONNX Runtime with weights from memory, and keeps their keys and values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import onnx
 import onnxruntime
 
 from dynamo_training.bases import Base
+from dynamo_training.export.heads import HeadsSpec, build_heads
+from dynamo_training.export.layers import TOP_K
+from dynamo_training.export.plan import WeightPlan
 from dynamo_training.export.trunk import build_trunk
 
 BLOCK = 8  # the callers' own block size is larger; the graph does not know it
@@ -22,56 +25,149 @@ def quantise_channels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.nda
     return np.clip(np.rint(quotient), -127, 127).astype(np.int8), scale
 
 
+def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray]) -> Any:
+    """A session whose initializers without data are filled from memory."""
+    for initializer in model.graph.initializer:
+        if initializer.name in arrays:
+            value = onnx.numpy_helper.from_array(arrays[initializer.name], initializer.name)
+            initializer.CopyFrom(value)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.log_severity_level = 3
+    # As the engine does: without it, processors without VNNI saturate.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def stored(plan: WeightPlan, values: Any) -> dict[str, np.ndarray]:
+    """What the weight file of a plan holds; `values` gives each entry's values as the graph has
+    them, [K, N] where they are transposed."""
+    arrays: dict[str, np.ndarray] = {}
+    for tensor in plan.tensors:
+        name = tensor["name"]
+        if tensor["transform"] == "int8":
+            axis = 0 if tensor["transpose"] else 1
+            arrays[name], arrays[tensor["scale"]["name"]] = quantise_channels(values(tensor), axis)
+        else:
+            arrays[name] = values(tensor)
+        assert list(arrays[name].shape) == tensor["shape"], name
+    return arrays
+
+
+class Cache:
+    """Keys and values of one sequence: [2 * layers, positions, kv_heads, head_size]."""
+
+    def __init__(self, base: Base, layers: int) -> None:
+        self.base = base
+        self.rows = np.zeros((2 * layers, 0, base.kv_heads, base.head_size), np.float32)
+
+    @property
+    def length(self) -> int:
+        return self.rows.shape[1]
+
+    def feeds(self) -> dict[str, np.ndarray]:
+        past = self.length - self.length % BLOCK
+        shape = (1, *self.rows.shape[2:])
+        feeds = {"has_past": np.array([past > 0])}
+        for index, rows in enumerate(self.rows):
+            part = "kv"[index % 2]
+            placeholder = np.full(shape, -1e30 if part == "k" else 0, np.float32)
+            feeds[f"past.{part}.{index // 2}"] = rows[:past] if past else placeholder
+            feeds[f"tail.{part}.{index // 2}"] = rows[past:]
+        return feeds
+
+    def append(self, kv: np.ndarray, keep: int) -> None:
+        """Takes the first `keep` rows of a run over."""
+        new = kv.reshape(len(self.rows), -1, *self.rows.shape[2:])
+        self.rows = np.concatenate([self.rows, new[:, :keep]], axis=1)
+
+
+def run_all(session: Any, feeds: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Every output by name."""
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
 class Trunk:
     """A trunk graph and the KV cache of one sequence."""
 
     def __init__(self, base: Base, precision: str, weights: dict[str, np.ndarray]) -> None:
         model, plan = build_trunk(base, precision)
-        arrays: dict[str, np.ndarray] = {}
-        for tensor in plan.tensors:
-            name = tensor["name"]
-            if tensor["transform"] == "int8":
-                axis = 0 if tensor["transpose"] else 1
-                arrays[name], arrays[tensor["scale"]["name"]] = quantise_channels(
-                    weights[name], axis
-                )
-            else:
-                arrays[name] = weights[name]
-            assert list(arrays[name].shape) == tensor["shape"], name
-        for initializer in model.graph.initializer:
-            if initializer.name in arrays:
-                value = onnx.numpy_helper.from_array(arrays[initializer.name], initializer.name)
-                initializer.CopyFrom(value)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        options.log_severity_level = 3
-        # As the engine does: without it, processors without VNNI saturate.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        self.base = base
-        self.cache = np.zeros((2 * base.layers, 0, base.kv_heads, base.head_size), np.float32)
+        self.session = open_session(model, stored(plan, lambda tensor: weights[tensor["name"]]))
+        self.kv = Cache(base, base.layers)
+
+    @property
+    def cache(self) -> np.ndarray:
+        return self.kv.rows
 
     def run(self, ids: list[int], logit_rows: list[int] | None = None) -> dict[str, Any]:
         """Appends rows; returns every output by name."""
-        length = self.cache.shape[1]
-        past = length - length % BLOCK
-        shape = (1, self.base.kv_heads, self.base.head_size)
-        feeds: dict[str, np.ndarray] = {
+        start, count = self.kv.length, len(ids)
+        rows = range(count) if logit_rows is None else logit_rows
+        feeds = self.kv.feeds() | {
             "input_ids": np.array(ids, np.int32),
-            "position_ids": np.arange(length, length + len(ids), dtype=np.int32),
-            "logit_rows": np.array(
-                range(len(ids)) if logit_rows is None else logit_rows, np.int32
-            ),
-            "has_past": np.array([past > 0]),
+            "position_ids": np.arange(start, start + count, dtype=np.int32),
+            "logit_rows": np.array(rows, np.int32),
         }
-        for layer in range(self.base.layers):
-            for index, part in enumerate("kv"):
-                rows = self.cache[2 * layer + index]
-                placeholder = np.full(shape, -1e30 if part == "k" else 0, np.float32)
-                feeds[f"past.{part}.{layer}"] = rows[:past] if past else placeholder
-                feeds[f"tail.{part}.{layer}"] = rows[past:]
-        names = [output.name for output in self.session.get_outputs()]
-        outputs = dict(zip(names, self.session.run(names, feeds)))
-        new = outputs["kv"].reshape(2 * self.base.layers, len(ids), *shape[1:])
-        self.cache = np.concatenate([self.cache, new], axis=1)
+        outputs = run_all(self.session, feeds)
+        self.kv.append(outputs["kv"], count)
+        return outputs
+
+
+class Heads:
+    """A heads graph and the KV cache of one sequence.
+
+    `weights` are the trunk's (numpy_base.py), `tensors` the heads' own by the names of their state.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        precision: str,
+        spec: HeadsSpec,
+        weights: dict[str, np.ndarray],
+        tensors: dict[str, np.ndarray],
+        shortlist: np.ndarray,
+    ) -> None:
+        trunk = build_trunk(base, precision)[1]
+        model, plan = build_heads(base, precision, spec, trunk)
+
+        def values(tensor: dict[str, Any]) -> np.ndarray:
+            parts = []
+            for source in tensor["sources"]:
+                if source["from"] == "trunk":
+                    parts.append(weights[source["tensor"]])
+                elif source["tensor"] == "shortlist":
+                    parts.append(shortlist)
+                else:
+                    parts.append(tensors[source["tensor"]])
+                if "rows" in source:
+                    parts[-1] = parts[-1][shortlist]
+            joined = np.concatenate(parts)
+            return np.ascontiguousarray(joined.T) if tensor["transpose"] else joined
+
+        arrays = stored(plan, values)
+        lent = stored(trunk, lambda tensor: weights[tensor["name"]])
+        arrays |= {entry["name"]: lent[entry["name"]] for entry in plan.borrowed}
+        arrays |= {alias: arrays[name] for alias, name in plan.aliases.items()}
+        self.session = open_session(model, arrays)
+        self.spec = spec
+        self.kv = Cache(base, spec.cache_layers)
+
+    def run(
+        self, stem: np.ndarray, next_ids: list[int], noise: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Feeds rows [R, hidden] behind those that are kept; returns every output by name."""
+        start, count = self.kv.length, len(next_ids)
+        feeds = self.kv.feeds() | {
+            "stem": stem[None].astype(np.float32),
+            "position_ids": np.arange(start, start + count, dtype=np.int32),
+            "noise": np.zeros((self.spec.applications, TOP_K), np.float32)
+            if noise is None
+            else noise,
+        }
+        if self.spec.kind != "independent":
+            feeds["next_ids"] = np.array(next_ids, np.int32)
+        outputs = run_all(self.session, feeds)
+        self.kv.append(outputs["kv"], max(0, count - self.spec.provisional))
         return outputs

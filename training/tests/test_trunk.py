@@ -10,8 +10,9 @@ from runner import BLOCK, Trunk
 
 from dynamo_training.__main__ import main
 from dynamo_training.bases import Base
+from dynamo_training.export.layers import TOP_K
 from dynamo_training.export.probe import SIZE, build_probe
-from dynamo_training.export.trunk import TOP_K, build_trunk
+from dynamo_training.export.trunk import build_trunk
 
 QWEN = Base(
     id="tiny-qwen",

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { ModelError } from '../../../src/models/errors';
 import type { GgufTensor } from '../../../src/models/gguf';
-import { openGguf, rowCount } from '../../../src/models/gguf';
+import { openGguf } from '../../../src/models/gguf';
+import { rowCount } from '../../../src/models/tensors';
 import type { TensorSpec } from '../../fixtures/gguf-writer';
 import { floatTensor, ggufBytes, tokenizerMetadata } from '../../fixtures/gguf-writer';
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { tensorType } from '../../../src/models/dequantise';
 import { ModelError } from '../../../src/models/errors';
 import type { GgufTensor } from '../../../src/models/gguf';
-import { bindPlan, parsePlan } from '../../../src/models/plan';
+import type { HeadsPlan } from '../../../src/models/plan';
+import { bindPlan, checkBorrowed, integerNames, parsePlan } from '../../../src/models/plan';
+import { tinyHeadsPlan, tinyPlan } from '../../fixtures/tiny-model';
 
 const floats = tensorType(0);
 assert.ok(floats);
@@ -89,7 +91,9 @@ describe('parsePlan', () => {
 
 describe('bindPlan', () => {
   const bind = (tensorsOfPlan: object[], found: Record<string, number[]> = shapes) =>
-    bindPlan(parsePlan(JSON.stringify({ ...sound, tensors: tensorsOfPlan }), 'p'), tensors(found));
+    bindPlan(parsePlan(JSON.stringify({ ...sound, tensors: tensorsOfPlan }), 'p'), {
+      tensors: { gguf: tensors(found) },
+    });
 
   it('joins sources along their rows', () => {
     const [first, second] = bind([norm, matrix]);
@@ -110,5 +114,77 @@ describe('bindPlan', () => {
     assert.throws(() => bind([{ ...matrix, shape: [12, 8] }]), /should have the shape/);
     const heads = [{ tensor: 'q', unpermuteHeads: 8 }, { tensor: 'k' }];
     assert.throws(() => bind([{ ...matrix, sources: heads }]), /into 8 heads/);
+  });
+});
+
+describe('plans of heads', () => {
+  const heads = { ...tinyHeadsPlan.heads, sha256: '0'.repeat(64) };
+  const parse = (changes: object = {}) =>
+    parsePlan(JSON.stringify({ ...tinyHeadsPlan, heads, ...changes }), 'plan.json');
+  const isHeads = (plan: ReturnType<typeof parsePlan>): plan is HeadsPlan => plan.heads !== undefined;
+  const trunk = parsePlan(JSON.stringify(tinyPlan), 'trunk.json');
+  const [shortlist, mix, output] = tinyHeadsPlan.tensors;
+  const sources = {
+    tensors: { heads: tensors({ mix: [8, 2] }), trunk: tensors({ embedding: [8, 4] }) },
+    integers: new Map([['shortlist', Int32Array.of(2, 0, 3)]]),
+  };
+
+  it('name where everything comes from', () => {
+    const plan = parse();
+    assert.deepEqual([...integerNames(plan)], ['shortlist']);
+    const [integers, own, rows] = bindPlan(plan, sources);
+    assert.deepEqual([integers?.rows, integers?.sources.length], [3, 0]);
+    assert.deepEqual([own?.sources[0]?.origin, own?.rows], ['heads', 2]);
+    assert.equal(rows?.sources[0]?.origin, 'trunk');
+    assert.deepEqual([...(rows.sources[0].picked ?? [])], [2, 0, 3]);
+  });
+
+  it('are refused when they are malformed', () => {
+    const bad: object[] = [
+      { heads: { ...heads, file: '../heads.safetensors' } },
+      { heads: { ...heads, file: 'heads.bin' } },
+      { heads: { ...heads, kind: 'other' } },
+      { heads: { ...heads, sha256: 'x' } },
+      { heads: { ...heads, extra: 1 } },
+      { borrowed: [{ name: 'norm', file: '/etc/weights.bin', offset: 0, bytes: 32 }] },
+      { tensors: [{ ...shortlist, sources: [{ tensor: 'shortlist' }] }] },
+      { tensors: [{ ...shortlist, transpose: true }] },
+      { tensors: [{ ...mix, sources: [{ tensor: 'mix', from: 'elsewhere' }] }] },
+    ];
+    for (const changes of bad) assert.throws(() => parse(changes), /malformed/);
+  });
+
+  it('are refused when sources do not have what they take', () => {
+    const fails = (entry: object, reason: RegExp, found: Parameters<typeof bindPlan>[1] = sources) =>
+      assert.throws(() => bindPlan(parse({ tensors: [entry] }), found), reason);
+    assert.ok(shortlist && mix && output);
+    fails(mix, /needs the tensor "mix"/, { tensors: { gguf: tensors({ mix: [8, 2] }) } });
+    fails({ ...shortlist, shape: [4] }, /should have 4 values, but has 3/);
+    fails(shortlist, /needs the integers "shortlist"/, { tensors: sources.tensors });
+    const row = (value: number) => ({
+      ...sources,
+      integers: new Map([['shortlist', Int32Array.of(2, 0, value)]]),
+    });
+    fails(output, /takes a row that "embedding" does not have/, row(4));
+    fails(output, /takes a row that "embedding" does not have/, row(-1));
+    fails({ ...output, shape: [2, 8] }, /should have the shape \[2, 8\], but is \[3, 8\]/);
+    const vector = { ...norm, sources: [{ tensor: 'norm', rows: 'shortlist' }] };
+    fails(vector, /takes rows of what has none/, {
+      ...sources,
+      tensors: { gguf: tensors({ norm: [8] }) },
+    });
+  });
+
+  it('borrow only what stands where they say', () => {
+    const check = (changes: object) => {
+      const plan = parse({ borrowed: [{ ...tinyHeadsPlan.borrowed[0], ...changes }] });
+      assert.ok(isHeads(plan));
+      checkBorrowed(plan, trunk);
+    };
+    check({});
+    check({ name: 'embedding.scale', offset: 320, bytes: 16 });
+    for (const changes of [{ offset: 64 }, { bytes: 16 }, { name: 'gone' }, { file: 'w.bin' }]) {
+      assert.throws(() => check(changes), /do not fit its trunk/);
+    }
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { quantiseRows, transposeInto } from '../../../src/models/quantise';
+import { dequantiseRows, quantiseRows, transposeInto } from '../../../src/models/quantise';
 
 function quantise(values: readonly number[], columns: number) {
   const floats = Float32Array.from(values);
@@ -47,6 +47,21 @@ describe('quantiseRows', function () {
         const both = quantise([...a, ...b], 16);
         assert.deepEqual(both.quantised.subarray(16), quantise(b, 16).quantised);
         assert.equal(both.scales[1], quantise(b, 16).scales[0]);
+      }),
+    );
+  });
+
+  it('gives the same integers again for what it has rounded', () => {
+    fc.assert(
+      fc.property(row, (values) => {
+        const { quantised, scales } = quantise(values, 16);
+        const rounded = new Float32Array(16);
+        dequantiseRows(quantised, scales, 16, rounded);
+        // Near the largest float32 the value of ±127 may round up to infinity.
+        fc.pre(rounded.every(Number.isFinite));
+        const again = quantise([...rounded], 16);
+        assert.deepEqual(again.quantised, quantised);
+        assert.ok(Math.abs((again.scales[0] ?? 0) / (scales[0] ?? 0) - 1) < 2 ** -22);
       }),
     );
   });

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { openGguf } from '../../../src/models/gguf';
 import { parsePlan } from '../../../src/models/plan';
 import { quantiseRows } from '../../../src/models/quantise';
+import { openSafetensors } from '../../../src/models/safetensors';
+import { HeadsSource } from '../../../src/models/sources';
 import type { WeightsOptions } from '../../../src/models/weights';
 import { writeWeights } from '../../../src/models/weights';
 import { floatTensor, ggufBytes } from '../../fixtures/gguf-writer';
+import { safetensorsBytes } from '../../fixtures/safetensors-writer';
 
 const columns = 8;
 const random = (count: number, seed: number) =>
@@ -51,7 +54,7 @@ describe('writeWeights', () => {
     await rm(path, { force: true });
     const gguf = await openGguf(join(folder, 'x.gguf'));
     try {
-      await writeWeights(gguf, plan, path, options);
+      await writeWeights({ gguf }, plan, path, options);
     } finally {
       await gguf.close();
     }
@@ -113,6 +116,34 @@ describe('writeWeights', () => {
     const file = await write(entry);
     const expected = Float32Array.from([...bias, ...unpermuted(bias, 1)]);
     assert.deepEqual(floatsAt(file, 64, 24), expected);
+  });
+
+  it('takes the rows that the heads name, near each other or far apart', async () => {
+    const heads = join(folder, 'heads.safetensors');
+    const tall = Float32Array.from({ length: 400 * columns }, (_, i) => i);
+    await writeFile(join(folder, 'tall.gguf'), ggufBytes([floatTensor('t', [8, 400], tall)]));
+    for (const picked of [[5], [3, 1, 2], [0, 399], [399, 7, 7]]) {
+      const shortlist = { dtype: 'I32', shape: [picked.length], values: picked } as const;
+      await writeFile(heads, safetensorsBytes({ shortlist }));
+      const entry = {
+        transform: 'float32',
+        name: 'w',
+        shape: [picked.length, columns],
+        offset: 0,
+        transpose: false,
+        sources: [{ tensor: 't', rows: 'shortlist' }],
+      };
+      const head = { version: 1, model: 'm', precision: 'int8', weights: 'w.bin', bytes: 256 };
+      const plan = parsePlan(JSON.stringify({ ...head, tensors: [entry] }), 'plan');
+      const path = join(folder, 'picked.bin');
+      await rm(path, { force: true });
+      const gguf = await openGguf(join(folder, 'tall.gguf'));
+      const stored = await openSafetensors(heads);
+      await writeWeights({ gguf, heads: new HeadsSource(stored) }, plan, path);
+      await Promise.all([gguf.close(), stored.close()]);
+      const expected = picked.flatMap((row) => [...tall.subarray(row * columns, (row + 1) * columns)]);
+      assert.deepEqual([...floatsAt(await readFile(path), 0, expected.length)], expected);
+    }
   });
 
   it('reports progress up to the whole, whatever the passes', async () => {

@@ -1,7 +1,8 @@
-"""The weight plan: which bytes of which GGUF tensor become which initializer of a graph.
+"""The weight plan: which bytes of which source tensor become which initializer of a graph.
 
 A graph is committed without weights. Its initializers are external data in one file beside it,
-and the plan tells an installer how to write that file from the publisher's GGUF, tensor by tensor.
+and the plan tells an installer how to write that file, tensor by tensor: the trunk's from the
+publisher's GGUF, the heads' from the trained heads and from what was made of the trunk before.
 """
 
 from __future__ import annotations
@@ -20,15 +21,23 @@ SMALL_ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Source:
-    """One GGUF tensor; several are concatenated along their output rows."""
+    """One tensor; several are concatenated along their output rows."""
 
     tensor: str
     unpermute_heads: int | None = None
+    origin: str | None = None
+    """None: the GGUF file. `heads`: the trained heads' file. `trunk`: the trunk's weight file."""
+    rows: str | None = None
+    """An int32 tensor of the trained heads that names the rows to take, in its order."""
 
     def to_json(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"tensor": self.tensor}
         if self.unpermute_heads is not None:
             entry["unpermuteHeads"] = self.unpermute_heads
+        if self.origin is not None:
+            entry["from"] = self.origin
+        if self.rows is not None:
+            entry["rows"] = self.rows
         return entry
 
 
@@ -38,18 +47,29 @@ class WeightPlan:
 
     model: str
     precision: str
+    heads: dict[str, Any] | None = None
+    """What the heads are, in the plan of a heads graph."""
     tensors: list[dict[str, Any]] = field(default_factory=list)
+    borrowed: list[dict[str, Any]] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Initializers that read the bytes of another one, by their names."""
     initializers: list[TensorProto] = field(default_factory=list)
     size: int = 0
 
     @property
     def weights(self) -> str:
-        return f"weights-{self.precision}.bin"
+        prefix = "" if self.heads is None else "heads-"
+        return f"{prefix}weights-{self.precision}.bin"
 
     def float32(
         self, name: str, shape: list[int], sources: list[Source], transpose: bool = False
     ) -> str:
-        """A dequantised tensor, stored as [n], [N, K], or [K, N] when transposed."""
+        """A dequantised tensor, stored as [n], [N, K], or [K, N] when transposed.
+
+        A name that was declared before stands for the same bytes, here and below.
+        """
+        if self._declared(name):
+            return name
         self.tensors.append(
             {
                 "transform": "float32",
@@ -65,9 +85,15 @@ class WeightPlan:
     def int8(
         self, name: str, shape: list[int], sources: list[Source], transpose: bool
     ) -> tuple[str, str]:
-        """A tensor of int8 with one float32 scale an output channel; returns both names."""
+        """A tensor of int8 with one float32 scale an output channel; returns both names.
+
+        Each use gets an initializer of its own, all over the same bytes: ONNX Runtime's rewriting of
+        int8 weights for processors without VNNI fails on one that two nodes read.
+        """
         channels = shape[1] if transpose else shape[0]
         scale = f"{name}.scale"
+        if self._declared(name):
+            return self._alias(name), scale
         offset = self._place(name, TensorProto.INT8, shape)
         self.tensors.append(
             {
@@ -85,6 +111,36 @@ class WeightPlan:
         )
         return name, scale
 
+    def int32(self, name: str, shape: list[int], sources: list[Source]) -> str:
+        """Integers as they are."""
+        self.tensors.append(
+            {
+                "transform": "int32",
+                "name": name,
+                "shape": shape,
+                "offset": self._place(name, TensorProto.INT32, shape),
+                "transpose": False,
+                "sources": [source.to_json() for source in sources],
+            }
+        )
+        return name
+
+    def borrow(self, lender: WeightPlan, name: str) -> str:
+        """An initializer of another graph's weight file, read there rather than stored twice."""
+        if not self._declared(name):
+            tensor = next(tensor for tensor in lender.initializers if tensor.name == name)
+            self.initializers.append(tensor)
+            fields = {entry.key: entry.value for entry in tensor.external_data}
+            self.borrowed.append(
+                {
+                    "name": name,
+                    "file": fields["location"],
+                    "offset": int(fields["offset"]),
+                    "bytes": int(fields["length"]),
+                }
+            )
+        return name
+
     def to_json(self) -> str:
         plan = {
             "version": PLAN_VERSION,
@@ -93,9 +149,22 @@ class WeightPlan:
             "weights": self.weights,
             "bytes": self.size,
         }
+        if self.heads is not None:
+            plan |= {"heads": self.heads, "borrowed": self.borrowed}
         head = json.dumps(plan, indent=1)[:-2]
         rows = ",\n".join("  " + json.dumps(tensor) for tensor in self.tensors)
         return f'{head},\n "tensors": [\n{rows}\n ]\n}}\n'
+
+    def _declared(self, name: str) -> bool:
+        return any(tensor.name == name for tensor in self.initializers)
+
+    def _alias(self, name: str) -> str:
+        tensor = TensorProto()
+        tensor.CopyFrom(next(tensor for tensor in self.initializers if tensor.name == name))
+        tensor.name = f"{name}.{2 + list(self.aliases.values()).count(name)}"
+        self.initializers.append(tensor)
+        self.aliases[tensor.name] = name
+        return tensor.name
 
     def _place(self, name: str, data_type: int, shape: list[int]) -> int:
         """Reserves room in the weight file and adds the initializer; returns its byte offset."""

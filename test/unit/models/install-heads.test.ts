@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { InstallOptions, InstallProgress } from '../../../src/models/install';
+import { installModel } from '../../../src/models/install';
+import type { InstalledModel } from '../../../src/models/installed';
+import { findInstalled, verifyInstalled } from '../../../src/models/installed';
+import { tinyHeadsPlan, TinyModel } from '../../fixtures/tiny-model';
+
+describe('installed heads', function () {
+  this.timeout(30_000);
+  let tiny: TinyModel;
+  beforeEach(async () => {
+    tiny = await TinyModel.create();
+    await tiny.writeHeads();
+  });
+  afterEach(() => tiny.dispose());
+
+  const install = (more: Partial<InstallOptions> = {}) => installModel(tiny.options(more));
+  const find = async () => {
+    const model = await findInstalled(tiny.options());
+    assert.ok(model);
+    return model;
+  };
+  const ready = ({ heads }: InstalledModel) => {
+    assert.ok(heads.state === 'ready');
+    return heads;
+  };
+  const files = async ({ directory }: InstalledModel) => (await readdir(directory)).sort();
+  const whole = [
+    'graph.onnx',
+    'heads-weights-int8.bin',
+    'heads.onnx',
+    'installed.json',
+    'tokenizer.json',
+    'weights-int8.bin',
+  ];
+
+  it('come with the model', async () => {
+    const model = await install();
+    assert.deepEqual(await find(), model);
+    assert.deepEqual(await files(model), whole);
+    const { graph, description } = ready(model);
+    assert.equal(await readFile(graph, 'utf8'), 'heads graph');
+    assert.equal(description.kind, 'shared');
+    await verifyInstalled(model);
+  });
+
+  it('are the trained integers, turned, and rows of the trunk’s embedding', async () => {
+    const model = await install();
+    const trained = await readFile(join(tiny.suite, 'tiny-model', 'heads-shared.safetensors'));
+    const trunk = await readFile(model.weights);
+    const own = await readFile(ready(model).weights);
+    assert.equal(own.length, tinyHeadsPlan.bytes);
+    assert.deepEqual([0, 4, 8].map((at) => own.readInt32LE(at)), [2, 0, 3]);
+    const data = trained.length - (12 + 16 + 8); // shortlist, matrix and scales, in this order
+    for (let row = 0; row < 2; row++) {
+      for (let column = 0; column < 8; column++) {
+        assert.equal(own.readInt8(64 + 2 * column + row), trained.readInt8(data + 12 + 8 * row + column));
+      }
+    }
+    [2, 0, 3].forEach((row, i) => {
+      const from = 256 + 8 * row;
+      assert.deepEqual(own.subarray(192 + 8 * i, 200 + 8 * i), trunk.subarray(from, from + 8));
+      const scale = trunk.readFloatLE(320 + 4 * row);
+      assert.ok(Math.abs(own.readFloatLE(256 + 4 * i) / scale - 1) < 1e-6);
+    });
+  });
+
+  it('are renewed without the source file when the suite has others', async () => {
+    const before = await install();
+    const old = await readFile(ready(before).weights);
+    await tiny.writeHeads(2);
+    assert.deepEqual((await find()).heads, { state: 'outdated' });
+    tiny.answer = () => assert.fail('nothing is to be downloaded');
+    const after = await install();
+    assert.equal(tiny.requests.length, 1);
+    assert.deepEqual(await find(), after);
+    assert.deepEqual(await files(after), whole);
+    assert.notDeepEqual(await readFile(ready(after).weights), old);
+    await verifyInstalled(after);
+    const onProgress = () => assert.fail('there was something to do');
+    await install({ onProgress });
+  });
+
+  it('are added to a model that was installed without them', async () => {
+    await tiny.writeCatalog();
+    const plain = await install();
+    assert.deepEqual(plain.heads, { state: 'none' });
+    await tiny.writeHeads();
+    assert.equal((await find()).heads.state, 'outdated');
+    const model = await install();
+    ready(model);
+    await verifyInstalled(model);
+  });
+
+  it('are out of date when a file of theirs is missing or has another size', async () => {
+    const model = await install();
+    for (const path of [ready(model).graph, ready(model).weights]) {
+      await writeFile(path, 'short');
+      assert.equal((await find()).heads.state, 'outdated');
+      await rm(path);
+      assert.equal((await find()).heads.state, 'outdated');
+      ready(await install());
+    }
+    await writeFile(ready(model).weights, Buffer.alloc(tinyHeadsPlan.bytes));
+    ready(await find());
+    await assert.rejects(verifyInstalled(model), /heads-weights-int8.bin has changed/);
+  });
+
+  it('take over a changed graph while their plan is unchanged', async () => {
+    const model = await install();
+    await tiny.writeHeadsGraph('a better graph');
+    assert.deepEqual(await find(), model);
+    assert.equal(await readFile(ready(model).graph, 'utf8'), 'a better graph');
+    await verifyInstalled(model);
+  });
+
+  for (const phase of ['convert', 'finish'] as const) {
+    it(`interrupted in the phase "${phase}" of renewing leave the model as it was`, async () => {
+      const model = await install();
+      await tiny.writeHeads(2);
+      const controller = new AbortController();
+      const onProgress = (progress: InstallProgress) => {
+        if (progress.phase === phase) controller.abort(new Error('cancelled'));
+      };
+      await assert.rejects(install({ signal: controller.signal, onProgress }), /cancelled/);
+      assert.deepEqual(await files(model), whole);
+      await verifyInstalled(model);
+      assert.equal((await find()).heads.state, 'outdated');
+      ready(await install());
+    });
+  }
+
+  it('are refused when the trained heads are not those of the plan', async () => {
+    const path = join(tiny.suite, 'tiny-model', 'heads-shared.safetensors');
+    const content = await readFile(path);
+    await writeFile(path, Buffer.concat([content, Buffer.alloc(1)]));
+    await assert.rejects(install(), /is not what .*heads-shared-plan-int8.json was made for/);
+    await rm(path);
+    await assert.rejects(install(), /heads-shared.safetensors cannot be read/);
+    assert.equal(await findInstalled(tiny.options()), undefined);
+  });
+
+  it('are refused when they do not fit the trunk or are malformed', async () => {
+    const borrowed = [{ ...tinyHeadsPlan.borrowed[0], offset: 64 }];
+    await tiny.writeHeads(1, {}, { borrowed });
+    await assert.rejects(install(), /do not fit its trunk: "norm"/);
+    await tiny.writeHeads(1, { shortlist: { dtype: 'I32', shape: [3], values: [2, 0, 4] } });
+    await assert.rejects(install(), /takes a row that "embedding" does not have/);
+    await tiny.writeHeads(1, { 'mix.scale': { dtype: 'F32', shape: [2], values: [1, NaN] } });
+    await assert.rejects(install(), /holds values that cannot be used: Row 1 has the scale NaN/);
+    await tiny.writeHeads(1, {}, { model: 'other' });
+    await assert.rejects(install(), /is not a plan of int8 heads of tiny-model/);
+    await rm(join(tiny.suite, 'tiny-model', 'heads-shared-plan-int8.json'));
+    await assert.rejects(install(), /lacks the heads "shared" of tiny-model/);
+  });
+
+  it('a trunk’s plan with heads is none', async () => {
+    await tiny.writePlan({ ...tinyHeadsPlan, heads: { ...tinyHeadsPlan.heads, sha256: '0'.repeat(64) } });
+    await assert.rejects(install(), /is the plan of|not of tiny-model/);
+  });
+});

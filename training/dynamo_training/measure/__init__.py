@@ -1,0 +1,1 @@
+"""What trained heads are worth: perplexities, accepted length, overhead, and the table of them."""

@@ -1,0 +1,79 @@
+"""The commands `measure` and `report`. PyTorch is imported when they run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("measure", help="perplexities and accepted length of a run")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--checkpoint", type=Path, help="a run's folder or one of its checkpoints")
+    what.add_argument("--config", type=Path, help="a configuration: heads as they start")
+    command.add_argument("--gguf", type=Path, required=True)
+    command.add_argument("--heldout", type=Path, required=True, help="cache of held-out text")
+    command.add_argument("--written", type=Path, help="cache made by `write`: accepted length")
+    command.add_argument("--rows", type=int, default=32, help="of each cache")
+    command.add_argument("--device", default="cpu")
+    command.add_argument("--out", type=Path, help="default: measures.json in the run's folder")
+    command.set_defaults(run=measure)
+    command = commands.add_parser("report", help="Markdown table of several runs")
+    command.add_argument("runs", type=Path, nargs="+")
+    command.set_defaults(run=report)
+
+
+def measure(options: argparse.Namespace) -> int:
+    import torch
+
+    from ..memory import keep_large_buffers
+    from ..model.base_model import BaseModel
+    from ..model.heads import TokenHeads
+    from ..train.cache import Cache
+    from ..train.checkpoint import read_checkpoint
+    from ..train.config import TrainConfig
+    from .evaluate import Model, accepted_length, evaluate
+
+    keep_large_buffers()
+    state = None
+    if options.checkpoint is None:
+        config = TrainConfig.read(options.config)
+    else:
+        state = read_checkpoint(options.checkpoint)
+        config = TrainConfig.from_json(state["config"])
+    heldout = Cache(options.heldout)
+    base = BaseModel.from_gguf(options.gguf, config.base, torch.bfloat16)
+    heads = TokenHeads(config.base, config.heads)
+    heads.initialise(base, config.start, config.seed)
+    if state is not None:
+        heads.load_state_dict(state["heads"])
+        if state["base"] is not None:
+            base.load_state_dict(state["base"])
+    shortlist = torch.from_numpy(heldout.shortlist[: config.shortlist]).long()
+    model = Model(
+        base.to(options.device),
+        heads.to(options.device),
+        shortlist.to(options.device),
+        learnt_base=config.learns_base and state is not None,
+    )
+    results = {"step": state["step"] if state is not None else 0}
+    results |= evaluate(model, heldout, options.rows)
+    if options.written is not None:
+        results |= accepted_length(model, Cache(options.written), options.rows)
+    text = json.dumps(results, indent=1)
+    print(text)
+    out = options.out
+    if out is None and options.checkpoint is not None:
+        folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+        out = folder / "measures.json"
+    if out is not None:
+        out.write_text(text + "\n")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    from .report import report as table
+
+    print(table(options.runs))
+    return 0

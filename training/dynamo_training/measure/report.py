@@ -1,0 +1,50 @@
+"""One Markdown table of several runs: model, heads, training, measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..train.config import TrainConfig
+from ..train.curves import read_log
+from .overhead import base_cost, heads_cost
+
+CONTEXT = 512  # positions, for the arithmetic of attention
+
+
+def report(folders: list[Path]) -> str:
+    """The table, a row a run. What was not measured is left empty."""
+    rows = [row(folder) for folder in folders]
+    columns = list(dict.fromkeys(name for entries in rows for name in entries))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[entries.get(name, "") for name in columns] for entries in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def row(folder: Path) -> dict[str, str]:
+    """A run's cells by column."""
+    config = TrainConfig.read(folder / "config.json")
+    base, heads = config.base, config.heads
+    log = read_log(folder)
+    if not log:
+        raise ValueError(f"{folder}: log.jsonl is empty, the run has not got far enough")
+    path = folder / "measures.json"
+    measures = json.loads(path.read_text()) if path.is_file() else {}
+    whole = base_cost(base, CONTEXT)
+    more = heads_cost(base, heads, min(config.shortlist, base.vocabulary), CONTEXT)
+    cells = {
+        "model": f"{base.id} T{heads.tokens}{'' if config.learns_base else '-H'}",
+        "heads": heads.kind if heads.layers == 1 else f"{heads.kind}, {heads.layers} layers",
+        "target": config.target,
+        "parameters": f"+{more.parameters / whole.parameters:.1%}",
+        "FLOPs a token": f"+{more.flops / whole.flops:.1%}",
+        "tokens seen": f"{log[-1]['tokens']:,}",
+        "seconds": f"{log[-1]['seconds']:,.0f}",
+    }
+    cells |= {f"PPL_{name}": f"{value:.2f}" for name, value in measures.get("ppl", {}).items()}
+    for measure in ("accuracy", "agreement"):
+        for head, share in measures.get(measure, {}).items():
+            cells[f"{measure} {head}"] = f"{share:.1%}"
+    if "accepted" in measures:
+        cells["accepted length"] = f"{measures['accepted']:.3f}"
+    return cells

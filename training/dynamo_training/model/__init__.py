@@ -1,0 +1,1 @@
+"""The base model and its token heads in PyTorch."""

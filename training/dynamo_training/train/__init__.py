@@ -1,0 +1,1 @@
+"""Training: targets, optimisers, cached stems, checkpoints."""
