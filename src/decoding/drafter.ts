@@ -9,7 +9,7 @@
  */
 import { LookupIndex } from './lookup';
 import { RowCosts } from './row-costs';
-import type { Proposer, Stepper } from './stepper';
+import type { Proposer } from './stepper';
 import type { TokenSource } from './trace';
 
 export interface Draft {
@@ -36,7 +36,6 @@ export interface Drafter {
 }
 
 export interface DrafterOptions {
-  readonly stepper: Stepper;
   readonly proposer?: Proposer | undefined;
   /** Whether to draft what followed the same tokens earlier; true when absent. */
   readonly lookup?: boolean;

@@ -212,9 +212,11 @@ export class Engine {
 
 /** An installed model as the engine needs it. */
 export function modelFiles(installed: InstalledModel): ModelFiles {
-  const { id, precision, graph, weights, tokenizer, entry } = installed;
+  const { id, precision, graph, weights, tokenizer, heads, entry } = installed;
   const { contextLength, prompt } = entry;
-  return { id, precision, graph, weights, tokenizer, contextLength, prompt };
+  const files = { id, precision, graph, weights, tokenizer, contextLength, prompt };
+  if (heads.state !== 'ready' || heads.description.kind !== 'shared') return files;
+  return { ...files, heads: { graph: heads.graph, depth: heads.description.tokens - 1 } };
 }
 
 /** Drops what no prompt reaches: more than the protocol's limit away from the cursor. */

@@ -10,6 +10,7 @@ import { buildPrompt, DEFAULT_BUDGET, MOST_CONTROL_TOKENS } from '../completion/
 import { createLineStopper, createStopper, type Stopper } from '../completion/stop';
 import type { CursorContext, PromptFormat, TextTokenizer } from '../completion/types';
 import { decode, type DecodeOptions } from '../decoding/decode';
+import type { Drafter } from '../decoding/drafter';
 import type { Healing } from '../decoding/healing';
 import type { Stepper } from '../decoding/stepper';
 import type { PrefillTrace } from '../decoding/trace';
@@ -30,6 +31,8 @@ export interface CompleterOptions {
   readonly format: PromptFormat;
   readonly stepper: Stepper;
   readonly tokenizer: TextTokenizer;
+  /** Where exact mode's drafts come from; without it every mode decodes plainly. */
+  readonly drafter?: Drafter;
 }
 
 export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
@@ -45,7 +48,7 @@ interface Run {
 }
 
 export function createCompleter(options: CompleterOptions): Completer {
-  const { model, format, stepper, tokenizer } = options;
+  const { model, format, stepper, tokenizer, drafter } = options;
   const stopTokens = new Set(
     format.stop.flatMap((name) => tokenizer.control(name) ?? []), // Not every model has them all.
   );
@@ -90,11 +93,13 @@ export function createCompleter(options: CompleterOptions): Completer {
 
   async function run({ request, prompt, healed, stopper, onStep }: Run, signal: AbortSignal) {
     const { maxTokens, temperature, seed } = request;
+    const mode: 'ar' | 'exact' = request.mode === 'ar' || !drafter ? 'ar' : 'exact';
     const started = performance.now();
     let prefill: PrefillTrace | undefined;
     const healing = healed === '' ? undefined : healingOf(healed, tokenizer);
     const decodeOptions: DecodeOptions = {
-      mode: 'ar',
+      mode,
+      ...(drafter && { drafter }),
       maxTokens,
       stopTokens,
       onPrefill: (trace) => (prefill = trace),
@@ -117,7 +122,8 @@ export function createCompleter(options: CompleterOptions): Completer {
         }
         const step = next.value;
         const { source, confidence, rows, ms } = step;
-        const piece = step.tokens.map((id) => stream.push(id)).join('');
+        const pieces = step.tokens.map((id) => stream.push(id));
+        const piece = pieces.join('');
         const certain = piece.slice(Math.max(0, healed.length - text.length));
         const summary: StepSummary = {
           n: step.tokens.length,
@@ -128,16 +134,19 @@ export function createCompleter(options: CompleterOptions): Completer {
           ms,
         };
         steps.push(summary);
-        tokens.push(...step.tokens);
-        text += piece;
         onStep?.(summary);
-        const stop = stopper?.next(text.slice(healed.length), tokens);
-        if (stop) {
+        // Token by token, so that a text ends where it would with one token a step.
+        for (const [place, id] of step.tokens.entries()) {
+          tokens.push(id);
+          text += pieces[place] ?? '';
+          const stop = stopper?.next(text.slice(healed.length), tokens);
+          if (!stop) continue;
           stopReason = stop.reason;
           text = text.slice(0, healed.length + stop.keep);
-        } else {
-          await nextTurn(); // A cancellation may have arrived, or the deadline passed.
+          break;
         }
+        // A cancellation may have arrived, or the deadline passed.
+        if (stopReason === undefined) await nextTurn();
       }
     } catch (error) {
       if (!(error instanceof DeadlineReached)) throw error;
@@ -155,7 +164,7 @@ export function createCompleter(options: CompleterOptions): Completer {
       decodeMs: Math.max(0, total - prefillMs),
       stopReason,
       model,
-      mode: 'ar' as const,
+      mode,
       promptTokens: prompt.length,
       reusedTokens: prefill?.reused ?? 0,
       promptTail: promptTail(prompt, format, tokenizer) + healed,

@@ -21,7 +21,7 @@ export class KvCache {
   private readonly width: number;
   private readonly placeholders: Record<string, Tensor> = {};
   private past: { readonly length: number; readonly feeds: Record<string, Tensor> } | undefined;
-  private tokens: number[] = [];
+  private held: number[] = [];
 
   /** @param capacity the most positions; memory is touched, and so taken, only as they fill */
   constructor(
@@ -40,8 +40,13 @@ export class KvCache {
     });
   }
 
+  /** The token of every row. */
+  get tokens(): readonly number[] {
+    return this.held;
+  }
+
   get length(): number {
-    return this.tokens.length;
+    return this.held.length;
   }
 
   /** Positions left before the next block border. */
@@ -52,7 +57,7 @@ export class KvCache {
   /** How many leading tokens of `tokens` the cache holds. */
   commonPrefix(tokens: readonly number[]): number {
     let n = 0;
-    while (n < this.length && n < tokens.length && this.tokens[n] === tokens[n]) n++;
+    while (n < this.length && n < tokens.length && this.held[n] === tokens[n]) n++;
     return n;
   }
 
@@ -84,7 +89,7 @@ export class KvCache {
     this.buffers.forEach((buffer, i) => {
       buffer.set(rows.subarray(i * size, (i + 1) * size), at);
     });
-    this.tokens.push(...tokens);
+    this.held.push(...tokens);
   }
 
   /** Forgets all positions behind the first `length`. */
@@ -92,7 +97,7 @@ export class KvCache {
     if (!Number.isInteger(length) || length < 0 || length > this.length) {
       throw new RangeError(`Cannot rewind ${this.length} positions to ${length}.`);
     }
-    this.tokens.length = length;
+    this.held.length = length;
   }
 
   private views(name: string, from: number, to: number): Record<string, Tensor> {

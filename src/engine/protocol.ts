@@ -93,6 +93,8 @@ const modelFiles = z.strictObject({
   graph: path,
   weights: path,
   tokenizer: path,
+  /** Token heads; without them the model decodes plainly, or with looked-up drafts. */
+  heads: z.strictObject({ graph: path, depth: z.int().min(1).max(7) }).exactOptional(),
   contextLength: z.int().min(1).max(1_048_576),
   prompt: promptFormat,
 });

@@ -4,16 +4,19 @@
  * It knows nothing of text, thresholds or stop rules. `InferenceSession.run` blocks the thread, so
  * this runs in the engine's child process only, and long prompts go through in chunks.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper';
+import type { StemSource } from './heads';
 import { KvCache, type KvShape } from './kv';
-import { productsSaturate } from './saturation';
+import { kvShape, openSession, outputData } from './runtime';
 
 export interface SessionOptions {
   /** Threads inside an operator. Physical cores; more slow each other down. */
   readonly threads: number;
   /** The most token rows of one sequence. */
   readonly contextLength: number;
+  /** Whether to keep every row's stem, for token heads; false when absent. */
+  readonly keepStems?: boolean;
 }
 
 /** A session's files: a graph, with its weight file beside it. */
@@ -23,40 +26,40 @@ export interface GraphFile {
 
 const MAX_STEP_ROWS = 8;
 
-export class TrunkSession implements Stepper {
+export class TrunkSession implements Stepper, StemSource {
+  readonly contextLength: number;
   private readonly kv: KvCache;
+  private readonly keepStems: boolean;
+  /** Stems of the cache's rows, [contextLength, hidden]; allocated with the first ones. */
+  private stemRows = new Float32Array();
 
   private constructor(
     private readonly session: InferenceSession,
     shape: KvShape,
-    readonly contextLength: number,
+    { contextLength, keepStems = false }: SessionOptions,
   ) {
+    this.contextLength = contextLength;
+    this.keepStems = keepStems;
     this.kv = new KvCache(shape, contextLength);
   }
 
   /** @throws when ONNX Runtime cannot read the graph or its weights */
   static async open(model: GraphFile, options: SessionOptions): Promise<TrunkSession> {
-    const session = await InferenceSession.create(model.graph, {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      enableCpuMemArena: true,
-      logSeverityLevel: 3,
-      extra: {
-        session: {
-          // Idle threads sleep instead of burning a core between tokens.
-          intra_op: { allow_spinning: '0' },
-          ...((await productsSaturate()) && { x64quantprecision: '1' }),
-        },
-      },
-    });
-    return new TrunkSession(session, kvShape(session), options.contextLength);
+    const session = await openSession(model.graph, options.threads);
+    return new TrunkSession(session, kvShape(session), options);
   }
 
   get length(): number {
     return this.kv.length;
+  }
+
+  get tokens(): readonly number[] {
+    return this.kv.tokens;
+  }
+
+  stems(from: number, to: number): Float32Array {
+    const hidden = this.stemRows.length / this.contextLength;
+    return this.stemRows.subarray(from * hidden, to * hidden);
   }
 
   async prefill(tokens: readonly number[], signal: AbortSignal): Promise<PrefillOutput> {
@@ -112,7 +115,7 @@ export class TrunkSession implements Stepper {
     for (let at = 0; at < tokens.length;) {
       const rows = tokens.slice(at, at + Math.min(this.kv.roomInBlock, MAX_STEP_ROWS));
       const outputs = await this.feed(rows, [...rows.keys()], ['logits', 'kv']);
-      const logits = data(outputs, 'logits', Float32Array);
+      const logits = outputData(outputs, 'logits', Float32Array);
       const vocabulary = logits.length / rows.length;
       for (let i = 0; i < rows.length; i++) {
         yield logits.subarray(i * vocabulary, (i + 1) * vocabulary);
@@ -125,9 +128,9 @@ export class TrunkSession implements Stepper {
   private async run(rows: readonly number[], wanted: readonly number[]): Promise<RowPrediction[]> {
     const names = ['top.ids', 'top.logits', 'normalizer', 'kv'];
     const outputs = await this.feed(rows, wanted, names);
-    const ids = data(outputs, 'top.ids', Int32Array);
-    const logits = data(outputs, 'top.logits', Float32Array);
-    const normalizers = data(outputs, 'normalizer', Float32Array);
+    const ids = outputData(outputs, 'top.ids', Int32Array);
+    const logits = outputData(outputs, 'top.logits', Float32Array);
+    const normalizers = outputData(outputs, 'normalizer', Float32Array);
     const k = ids.length / wanted.length;
     return Array.from(normalizers, (logNormalizer, i) => ({
       ids: ids.subarray(i * k, (i + 1) * k),
@@ -155,33 +158,18 @@ export class TrunkSession implements Stepper {
         ),
         logit_rows: new Tensor('int32', Int32Array.from(wanted), [wanted.length]),
       },
-      outputNames,
+      this.keepStems ? [...outputNames, 'stem'] : outputNames,
     );
-    this.kv.append(rows, data(outputs, 'kv', Float32Array));
+    if (this.keepStems) this.takeStems(start, n, outputData(outputs, 'stem', Float32Array));
+    this.kv.append(rows, outputData(outputs, 'kv', Float32Array));
     return outputs;
   }
-}
 
-/** The cache's shape as the graph declares it. */
-function kvShape(session: InferenceSession): KvShape {
-  const declared = session.inputMetadata.find((input) => input.name === 'past.k.0');
-  const [kvHeads, headSize] = declared?.isTensor ? declared.shape.slice(1) : [];
-  const layers = session.inputNames.filter((name) => name.startsWith('past.k.')).length;
-  if (typeof kvHeads !== 'number' || typeof headSize !== 'number' || layers === 0) {
-    throw new Error('This graph is not a trunk graph: it declares no past.k.0.');
+  private takeStems(at: number, rows: number, stems: Float32Array): void {
+    const hidden = stems.length / rows;
+    if (this.stemRows.length === 0) this.stemRows = new Float32Array(this.contextLength * hidden);
+    this.stemRows.set(stems, at * hidden);
   }
-  return { layers, kvHeads, headSize };
-}
-
-function data<T>(
-  outputs: InferenceSession.OnnxValueMapType,
-  name: string,
-  type: abstract new (...args: never[]) => T,
-): T {
-  const output = outputs[name];
-  const values = output instanceof Tensor ? output.data : undefined;
-  if (!(values instanceof type)) throw new Error(`The graph's output ${name} is missing.`);
-  return values;
 }
 
 function only(predictions: RowPrediction[]): RowPrediction {

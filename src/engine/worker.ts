@@ -4,7 +4,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { createCompleter } from './completer';
+import { DynamicDrafter } from '../decoding/drafter';
 import { EngineError } from './errors';
+import { HeadsSession } from './heads';
 import { measureSteps } from './measure';
 import type { LoadOptions, ModelFiles } from './protocol';
 import { serve } from './serve';
@@ -20,21 +22,22 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
   const started = performance.now();
   const contextLength = Math.min(model.contextLength, options.contextLength ?? DEFAULT_CONTEXT);
   const tokenizer = await loadTokenizer(model.tokenizer);
-  const stepper = await TrunkSession.open(model, {
-    threads: options.threads ?? defaultThreads(),
-    contextLength,
-  }).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const advice = 'Run "models verify", then install it again.';
-    throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
-      cause,
-    });
-  });
+  const threads = options.threads ?? defaultThreads();
+  const { stepper, heads } = await openSessions(model, threads, contextLength).catch(
+    (cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const advice = 'Run "models verify", then install it again.';
+      throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
+        cause,
+      });
+    },
+  );
   const completer = createCompleter({
     model: model.id,
     format: model.prompt,
     stepper,
     tokenizer,
+    drafter: new DynamicDrafter({ proposer: heads }),
   });
   const { id, precision } = model;
   return {
@@ -42,8 +45,20 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
     complete: completer.complete,
     generate: completer.generate,
     measure: (request, signal) => measureSteps(stepper, request, signal),
-    close: () => stepper.close(),
+    close: async () => {
+      await heads?.close();
+      await stepper.close();
+    },
   };
+}
+
+async function openSessions(model: ModelFiles, threads: number, contextLength: number) {
+  const keepStems = model.heads !== undefined;
+  const stepper = await TrunkSession.open(model, { threads, contextLength, keepStems });
+  if (!model.heads) return { stepper, heads: undefined };
+  const { graph, depth } = model.heads;
+  const heads = await HeadsSession.open(graph, depth, stepper, { threads, contextLength });
+  return { stepper, heads };
 }
 
 /** Physical cores, as far as one can tell: x64 processors with more than two have two threads each. */

@@ -247,7 +247,7 @@ def test_base_and_heads_learn_a_language_as_far_as_it_can_be_known() -> None:
 
     model = trainer.model.requires_grad_(False)
     heads = HeadsConfig("shared", 3)
-    config = replace(config, heads=heads, rate_base=0, rate_mixed=0, tokens=60 * 32 * LENGTH)
+    config = replace(config, heads=heads, rate_base=0, rate_mixed=0, tokens=120 * 32 * LENGTH)
     trainer = Trainer(config, model, np.arange(24), LENGTH)
     for step in range(trainer.steps):
         ids = toy_rows(32, step)

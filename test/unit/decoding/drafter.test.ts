@@ -42,7 +42,7 @@ class FixedCosts extends RowCosts {
 
 async function run(proposer: Proposer, script = counting, prompt = [1], maxTokens = 300) {
   const stepper = new ScriptedStepper(script);
-  const drafter = new DynamicDrafter({ stepper, proposer, costs: new FixedCosts() });
+  const drafter = new DynamicDrafter({ proposer, costs: new FixedCosts() });
   const options = { maxTokens, stopTokens: new Set<number>(), mode: 'exact', drafter } as const;
   const steps = [];
   for await (const step of decode(stepper, prompt, options, never)) steps.push(step);

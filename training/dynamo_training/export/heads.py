@@ -34,8 +34,8 @@ The kinds (model/heads.py) differ in what a row of the cache rests on:
   again in the next run.
 
 As in the trunk, a run must not cross a block border where its numbers are to be the same whatever
-the runs are. Only the shared and independent kinds' rows of a first layer do not depend on others, so
-that a cache of one layer a head may be filled with any number of rows at once.
+the runs are. But shared and independent heads of one layer make keys and values of each row by
+itself, so their cache may be filled with any number of rows at once.
 
 The embedding table and the final norm are the trunk's and stay in its weight file. The output
 embedding holds the rows of the shortlist alone, taken from the same file.

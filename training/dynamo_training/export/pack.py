@@ -2,9 +2,9 @@
 
 Matrices are int8 with one float32 scale an output channel (`<name>.scale`), as the int8 graph will
 store them; norms and biases are float32, the shortlist is int32. Nothing of the base is in it. The
-metadata hold one JSON text, `record`: the format, the base's id, the heads' configuration and whatever
-the training says of itself (data, tokens seen, measures). It is one, because the library writes
-several metadata in any order, and equal heads are to make equal files.
+metadata hold one JSON text, `record`: the format, the base's id, the heads' configuration and
+whatever the training says of itself (data, tokens seen, measures). It is one, because the library
+writes several metadata in any order, and equal heads are to make equal files.
 
     shortlist                              int32 [S]         token ids, ascending, so that an
                                                              installer reads the table once
@@ -170,7 +170,9 @@ def pack(path: Path, heads: TokenHeads, shortlist: np.ndarray, record: Mapping[s
     """Writes a module of PyTorch; see write_heads."""
     config = heads.config
     spec = HeadsSpec(config.kind, config.tokens, config.layers, len(shortlist))
-    state = {name: value.detach().float().cpu().numpy() for name, value in heads.state_dict().items()}
+    state = {
+        name: value.detach().float().cpu().numpy() for name, value in heads.state_dict().items()
+    }
     write_heads(path, heads.base, spec, state, shortlist, record)
 
 

@@ -1,0 +1,47 @@
+/** What all sessions of ONNX Runtime share: how they are opened, and how outputs are read. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { KvShape } from './kv';
+import { productsSaturate } from './saturation';
+
+/** @throws when ONNX Runtime cannot read the graph or its weights */
+export async function openSession(graph: string, threads: number): Promise<InferenceSession> {
+  return InferenceSession.create(graph, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    enableCpuMemArena: true,
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // Idle threads sleep instead of burning a core between tokens.
+        intra_op: { allow_spinning: '0' },
+        ...((await productsSaturate()) && { x64quantprecision: '1' }),
+      },
+    },
+  });
+}
+
+/** The shape of a graph's cache, as it declares it. */
+export function kvShape(session: InferenceSession): KvShape {
+  const declared = session.inputMetadata.find((input) => input.name === 'past.k.0');
+  const [kvHeads, headSize] = declared?.isTensor ? declared.shape.slice(1) : [];
+  const layers = session.inputNames.filter((name) => name.startsWith('past.k.')).length;
+  if (typeof kvHeads !== 'number' || typeof headSize !== 'number' || layers === 0) {
+    throw new Error('This graph has no cache: it declares no past.k.0.');
+  }
+  return { layers, kvHeads, headSize };
+}
+
+/** The values of an output. */
+export function outputData<T>(
+  outputs: InferenceSession.OnnxValueMapType,
+  name: string,
+  type: abstract new (...args: never[]) => T,
+): T {
+  const output = outputs[name];
+  const values = output instanceof Tensor ? output.data : undefined;
+  if (!(values instanceof type)) throw new Error(`The graph's output ${name} is missing.`);
+  return values;
+}
