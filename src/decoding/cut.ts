@@ -56,12 +56,7 @@ export class Cutter {
   }
 
   /** Leaves in `cells` what may be chosen at an order. `recent`: the latest tokens of the output. */
-  cut(
-    joint: Joint,
-    order: number,
-    kind: Proposal['kind'],
-    recent: readonly number[],
-  ): OrderTrace {
+  cut(joint: Joint, order: number, kind: Proposal['kind'], recent: readonly number[]): OrderTrace {
     const { cells, settings } = this;
     const { epsilon } = settings;
     const threshold = staticThreshold(epsilon, order);
