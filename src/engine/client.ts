@@ -11,6 +11,7 @@ import type { InstalledModel } from '../models/installed';
 import { systemClock, type Clock } from './clock';
 import { EngineError } from './errors';
 import { startLimit, within } from './limit';
+import type { Inspection } from './inspection';
 import { EngineProcess, type Answer, type ProcessTiming } from './process';
 import {
   checkRequest,
@@ -19,6 +20,7 @@ import {
   type CompletionResult,
   type GenerationRequest,
   type GenerationResult,
+  type InspectRequest,
   type LoadOptions,
   type MeasureRequest,
   type MeasureResult,
@@ -127,6 +129,14 @@ export class Engine {
     return resultOf(answer, 'measure');
   }
 
+  /** Looks at what base and heads say at a place. */
+  async inspect(request: InspectRequest, signal?: AbortSignal): Promise<Inspection> {
+    const { place } = request;
+    const near = place.kind === 'cursor' ? { ...request, place: nearCursor(place) } : request;
+    const answer = await this.#ask({ type: 'inspect', request: near }, undefined, signal);
+    return resultOf(answer, 'inspection');
+  }
+
   /** Lets an engine that gave up try again; the next request starts it. */
   reset(): void {
     this.#supervisor.reset();
@@ -220,7 +230,7 @@ export function modelFiles(installed: InstalledModel): ModelFiles {
 }
 
 /** Drops what no prompt reaches: more than the protocol's limit away from the cursor. */
-function nearCursor(request: CompletionRequest): CompletionRequest {
+function nearCursor<T extends { readonly prefix: string; readonly suffix: string }>(request: T): T {
   const { prefix, suffix } = request;
   if (prefix.length <= LIMITS.text && suffix.length <= LIMITS.text) return request;
   return {
@@ -243,7 +253,7 @@ function infoOf(answer: Answer): ModelInfo {
   return answer.info;
 }
 
-type Result = CompletionResult | GenerationResult | MeasureResult;
+type Result = CompletionResult | GenerationResult | MeasureResult | Inspection;
 
 function resultOf<K extends Result['kind']>(answer: Answer, kind: K): Extract<Result, { kind: K }> {
   if (answer.type === 'result' && answer.result.kind === kind) {

@@ -195,7 +195,7 @@ function reserved(contextLength: number, maxTokens: number): number {
 }
 
 /** The default budget, scaled down to what a small context holds. */
-function budgetFor(contextLength: number, maxTokens: number) {
+export function budgetFor(contextLength: number, maxTokens: number) {
   const room = contextLength - reserved(contextLength, maxTokens) - MOST_CONTROL_TOKENS;
   const scale = Math.min(1, Math.max(0, room) / (DEFAULT_BUDGET.prefix + DEFAULT_BUDGET.suffix));
   return {
@@ -204,7 +204,7 @@ function budgetFor(contextLength: number, maxTokens: number) {
   };
 }
 
-function healingOf(healed: string, tokenizer: TextTokenizer): Healing {
+export function healingOf(healed: string, tokenizer: TextTokenizer): Healing {
   return {
     bytes: new TextEncoder().encode(healed),
     tokenBytes: (id) => tokenizer.bytes(id),

@@ -257,6 +257,7 @@ const ANSWERS = {
   complete: 'completion',
   generate: 'generation',
   measure: 'measure',
+  inspect: 'inspection',
 } as const;
 
 interface Deferred<T> {

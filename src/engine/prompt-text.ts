@@ -44,18 +44,26 @@ export function promptTail(
   format: PromptFormat,
   tokenizer: TextTokenizer,
 ): string {
-  const { fim, stop } = format;
-  const names = new Map<number, string>();
-  for (const name of [...stop, ...(fim ? [fim.prefix, fim.suffix, fim.middle] : [])]) {
-    const id = tokenizer.control(name);
-    if (id !== undefined) names.set(id, name);
-  }
+  const names = controlNames(format, tokenizer);
   const bytes = prompt.slice(-PROMPT_TAIL).map((id) => {
     const name = names.get(id);
     return name === undefined ? Buffer.from(tokenizer.bytes(id)) : Buffer.from(name);
   });
   const text = Buffer.concat(bytes).toString('utf8');
   return text.slice(-PROMPT_TAIL).replace(/^[\uDC00-\uDFFF]/, ''); // Not half a character.
+}
+
+/** Names of the control tokens that prompts and stop rules know, by id. */
+export function controlNames(
+  { fim, stop }: PromptFormat,
+  tokenizer: TextTokenizer,
+): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  for (const name of [...stop, ...(fim ? [fim.prefix, fim.suffix, fim.middle] : [])]) {
+    const id = tokenizer.control(name);
+    if (id !== undefined) names.set(id, name);
+  }
+  return names;
 }
 
 function control(name: string, tokenizer: TextTokenizer): number {

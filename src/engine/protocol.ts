@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import type { PromptFormat } from '../completion/types';
 import { EngineError, ERROR_CODES, ProtocolError } from './errors';
+import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
 export const PROTOCOL_VERSION = 1;
@@ -72,6 +73,25 @@ const measureRequest = z.strictObject({
   context: z.int().min(1).max(LIMITS.tokens),
   /** Steps measured for each number of rows; the median counts. */
   repeats: z.int().min(1).max(100),
+});
+
+const inspectRequest = z.strictObject({
+  /** Where to look: at a cursor as a completion there would, or behind a text. */
+  place: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('cursor'),
+      prefix: text,
+      suffix: text,
+      language: z.string().max(100),
+      /** Of the completion, because it decides how much of the document fits. */
+      maxTokens: z.int().min(1).max(LIMITS.tokens),
+    }),
+    z.strictObject({ kind: z.literal('prompt'), prompt: text }),
+  ]),
+  /** Tokens generated behind it so far. */
+  after: z.array(z.int().min(0).max(0x7fffffff)).max(LIMITS.tokens).exactOptional(),
+  /** First tokens that chained heads are followed for. */
+  chains: z.int().min(1).max(INSPECTION_LIMITS.chains),
 });
 
 const promptFormat: z.ZodType<PromptFormat> = z.strictObject({
@@ -173,6 +193,7 @@ const toChild = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('complete'), id: requestId, request: completionRequest }),
   z.strictObject({ type: z.literal('generate'), id: requestId, request: generationRequest }),
   z.strictObject({ type: z.literal('measure'), id: requestId, request: measureRequest }),
+  z.strictObject({ type: z.literal('inspect'), id: requestId, request: inspectRequest }),
   z.strictObject({ type: z.literal('cancel'), id: requestId }),
   z.strictObject({ type: z.literal('ping'), id: requestId }),
   z.strictObject({ type: z.literal('shutdown') }),
@@ -189,7 +210,12 @@ const toParent = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('result'),
     id: requestId,
-    result: z.discriminatedUnion('kind', [completionResult, generationResult, measureResult]),
+    result: z.discriminatedUnion('kind', [
+      completionResult,
+      generationResult,
+      measureResult,
+      inspectionSchema,
+    ]),
   }),
   z.strictObject({
     type: z.literal('error'),
@@ -206,6 +232,7 @@ export type DecodeMode = z.infer<typeof mode>;
 export type CompletionRequest = z.infer<typeof completionRequest>;
 export type GenerationRequest = z.infer<typeof generationRequest>;
 export type MeasureRequest = z.infer<typeof measureRequest>;
+export type InspectRequest = z.infer<typeof inspectRequest>;
 export type ModelFiles = z.infer<typeof modelFiles>;
 export type LoadOptions = z.infer<typeof loadOptions>;
 export type ModelInfo = z.infer<typeof modelInfo>;
@@ -217,7 +244,7 @@ export type ToChild = z.infer<typeof toChild>;
 export type ToParent = z.infer<typeof toParent>;
 /** A request without its id. */
 export type RequestBody = WithoutId<
-  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' }>
+  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' }>
 >;
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 export type WorkState = Extract<ToParent, { type: 'state' }>['state'];

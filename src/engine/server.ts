@@ -5,11 +5,13 @@
  * pipes, and it never logs what it is asked.
  */
 import { EngineError } from './errors';
+import type { Inspection } from './inspection';
 import type {
   CompletionRequest,
   CompletionResult,
   GenerationRequest,
   GenerationResult,
+  InspectRequest,
   LoadOptions,
   MeasureRequest,
   MeasureResult,
@@ -35,6 +37,7 @@ export interface OpenModel {
     signal: AbortSignal,
   ): Promise<GenerationResult>;
   measure(request: MeasureRequest, signal: AbortSignal): Promise<MeasureResult>;
+  inspect(request: InspectRequest, signal: AbortSignal): Promise<Inspection>;
   close(): Promise<void>;
 }
 
@@ -52,7 +55,10 @@ export class DeadlineReached extends EngineError {
   }
 }
 
-type JobMessage = Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' }>;
+type JobMessage = Extract<
+  ToChild,
+  { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' }
+>;
 
 interface Job {
   readonly message: JobMessage;
@@ -161,7 +167,9 @@ export class Server {
         ? await model.complete(message.request, signal)
         : message.type === 'generate'
           ? await model.generate(message.request, onStep, signal)
-          : await model.measure(message.request, signal);
+          : message.type === 'measure'
+            ? await model.measure(message.request, signal)
+            : await model.inspect(message.request, signal);
     this.#options.send({ type: 'result', id, result });
   }
 

@@ -7,6 +7,7 @@ import { createCompleter } from './completer';
 import { DynamicDrafter } from '../decoding/drafter';
 import { EngineError } from './errors';
 import { HeadsSession } from './heads';
+import { createInspector } from './inspect';
 import { measureSteps } from './measure';
 import type { LoadOptions, ModelFiles } from './protocol';
 import { serve } from './serve';
@@ -44,6 +45,13 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
     info: { id, precision, contextLength, loadMs: performance.now() - started },
     complete: completer.complete,
     generate: completer.generate,
+    inspect: createInspector({
+      model: model.id,
+      format: model.prompt,
+      stepper,
+      tokenizer,
+      proposer: heads,
+    }),
     measure: (request, signal) => measureSteps(stepper, request, signal),
     close: async () => {
       await heads?.close();

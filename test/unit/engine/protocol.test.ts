@@ -11,6 +11,7 @@ import {
   type ToChild,
   type ToParent,
 } from '../../../src/engine/protocol';
+import { chainedInspection, inspection } from '../../fixtures/inspection';
 
 const request: CompletionRequest = {
   prefix: 'def f(',
@@ -60,6 +61,19 @@ const toChild: ToChild[] = [
     request: { prompt: 'p', chat: true, maxTokens: 1, mode: 'ar', epsilon: 1, seed: -5 },
   },
   { type: 'measure', id: 5, request: { rows: 8, context: 64, repeats: 3 } },
+  {
+    type: 'inspect',
+    id: 6,
+    request: { place: { kind: 'prompt', prompt: 'p' }, after: [1, 2], chains: 3 },
+  },
+  {
+    type: 'inspect',
+    id: 7,
+    request: {
+      place: { kind: 'cursor', prefix: 'p', suffix: 's', language: 'python', maxTokens: 9 },
+      chains: 1,
+    },
+  },
   { type: 'cancel', id: 2 },
   { type: 'ping', id: 6 },
   { type: 'shutdown' },
@@ -80,6 +94,8 @@ const toParent: ToParent[] = [
   },
   { type: 'result', id: 4, result: { kind: 'generation', ...outcome, steps: [] } },
   { type: 'result', id: 5, result: { kind: 'measure', context: 1, prefillMs: 1, stepMs: [1, 2] } },
+  { type: 'result', id: 6, result: inspection('m') },
+  { type: 'result', id: 7, result: chainedInspection('m') },
   { type: 'error', id: 2, code: 'cancelled', message: 'The request was cancelled.' },
   { type: 'pong', id: 6 },
   { type: 'state', state: 'busy' },

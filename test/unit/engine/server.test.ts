@@ -8,6 +8,7 @@ import type {
   ToParent,
 } from '../../../src/engine/protocol';
 import { DeadlineReached, Server, type OpenModel } from '../../../src/engine/server';
+import { inspection } from '../../fixtures/inspection';
 
 const MODEL: ModelFiles = {
   id: 'm',
@@ -68,6 +69,7 @@ function setUp() {
           await settle(1);
           return { kind: 'measure', context: 1, prefillMs: 1, stepMs: [1] };
         },
+        inspect: () => Promise.resolve(inspection(model.id)),
         close: () => {
           events.push('close');
           return Promise.resolve();
