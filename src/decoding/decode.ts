@@ -5,23 +5,34 @@
  * meaning; what ends a text for reasons of text is the reader's business, who just stops reading.
  */
 import { createChooser, type Choice, type Chooser, type SamplingOptions } from './choose';
-import type { Drafter } from './drafter';
+import type { Drafter, DraftSources } from './drafter';
 import { exactStrategy } from './exact';
+import { fastStrategy, type FastModeOptions } from './fast';
 import { createHealer, type Healing } from './healing';
-import { feed, plainStrategy } from './plain';
-import type { Stepper } from './stepper';
+import { feed, plainStep, plainStrategy } from './plain';
+import type { Proposer, Stepper } from './stepper';
 import type { StepResult, Strategy } from './strategy';
 import type { DecodeEnd, DecodeStep, PrefillTrace } from './trace';
+import type { TraceOptions } from './tracing';
 
 export interface DecodeOptions extends SamplingOptions {
   /** The most tokens to emit, ≥ 1. */
   readonly maxTokens: number;
   /** Ids that end the generation. They are never emitted. */
   readonly stopTokens: ReadonlySet<number>;
-  /** `ar` emits a token a step; `exact` the same tokens, several a step where drafts hold. */
-  readonly mode?: 'ar' | 'exact';
+  /**
+   * `ar` emits a token a step; `exact` the same tokens, several a step where drafts hold; `fast` as
+   * many as the thresholds leave, unverified.
+   */
+  readonly mode?: 'ar' | 'exact' | 'fast';
   /** Where exact mode's drafts come from; without any it decodes plainly. */
   readonly drafter?: Drafter;
+  /** What of the drafter's sources this generation may use. */
+  readonly drafts?: DraftSources;
+  /** Fast mode's heads and thresholds; without them it decodes plainly. */
+  readonly fast?: FastModeOptions & { readonly proposer: Proposer };
+  /** Asks for every step's trace. */
+  readonly trace?: TraceOptions;
   readonly healing?: Healing;
   /** Called once, before the first step. */
   readonly onPrefill?: (prefill: PrefillTrace) => void;
@@ -57,9 +68,10 @@ export async function* decode(
   options.onPrefill?.({ tokens: prompt.length, reused, ms: performance.now() - started });
 
   started = performance.now();
-  let result: StepResult = healer.done
-    ? { choices: [choose(last)], source: 'base', rows: 0 }
-    : healer.next(last);
+  let result: StepResult;
+  if (!healer.done) result = healer.next(last);
+  else if (strategy.first) result = await strategy.first(last, signal);
+  else result = plainStep(last, 0, choose, options.trace);
   let emitted = 0;
   for (;;) {
     const { choices, stopped } = cut(result.choices, stopTokens, maxTokens - emitted);
@@ -67,15 +79,16 @@ export async function* decode(
     if (tokens.length > 0) {
       emitted += tokens.length;
       const confidence = choices.reduce((product, choice) => product * choice.probability, 1);
-      const { source, rows, drafted = 0 } = result;
+      const { source, rows, draft, trace } = result;
       const ms = performance.now() - started;
       yield {
         tokens,
         source: tokens.length > 1 ? source : 'base',
         confidence,
         rows,
-        drafted,
         ms,
+        ...(draft && { draft }),
+        ...(trace && { trace }),
       };
     }
     if (stopped) return 'stopToken';
@@ -100,10 +113,14 @@ function strategyOf(
   stepper: Stepper,
   choose: Chooser,
   prompt: readonly number[],
-  { mode = 'ar', drafter }: DecodeOptions,
+  { mode = 'ar', drafter, drafts, fast, trace }: DecodeOptions,
 ): Strategy {
-  if (mode === 'ar' || !drafter) return plainStrategy(stepper, choose);
-  return exactStrategy(stepper, choose, drafter, prompt);
+  if (mode === 'fast' && fast) return fastStrategy(stepper, fast.proposer, fast, trace);
+  if (mode === 'exact' && drafter) {
+    drafter.begin(prompt, drafts);
+    return exactStrategy(stepper, choose, drafter, trace);
+  }
+  return plainStrategy(stepper, choose, trace);
 }
 
 /** Cuts a step at the first stop token and at `room` tokens. */

@@ -8,13 +8,18 @@
  * hold, they are asked ever more seldom, so that a text that never accepts costs next to nothing.
  */
 import { LookupIndex } from './lookup';
+import type { ChainLink } from './proposal';
 import { RowCosts } from './row-costs';
 import type { Proposer } from './stepper';
-import type { TokenSource } from './trace';
+import type { DraftCount } from './trace';
 
 export interface Draft {
   readonly tokens: readonly number[];
-  readonly source: TokenSource;
+  readonly source: DraftCount['source'];
+  /** What the heads proposed, if they were asked, drafted or not. */
+  readonly proposed?: readonly ChainLink[];
+  /** Kind of the heads that were asked. */
+  readonly kind?: Proposer['kind'];
 }
 
 /** What a step took, ms. */
@@ -24,9 +29,19 @@ export interface StepTimes {
   readonly stepMs: number;
 }
 
+/** Where one generation's drafts may come from. */
+export interface DraftSources {
+  /** The model's heads; true when absent. */
+  readonly heads?: boolean;
+  /** What followed the same tokens earlier; true when absent. */
+  readonly lookup?: boolean;
+  /** Text that is no part of the prompt but may be repeated, the document's suffix say. */
+  readonly nearby?: readonly number[];
+}
+
 export interface Drafter {
   /** A new generation from this prompt. */
-  begin(prompt: readonly number[]): void;
+  begin(prompt: readonly number[], sources?: DraftSources): void;
   /** Tokens that followed the prompt without a draft. */
   passed(tokens: readonly number[]): void;
   /** Drafts behind `pending`, tokens that are certain but not in the cache; at most `most`. */
@@ -37,10 +52,6 @@ export interface Drafter {
 
 export interface DrafterOptions {
   readonly proposer?: Proposer | undefined;
-  /** Whether to draft what followed the same tokens earlier; true when absent. */
-  readonly lookup?: boolean;
-  /** Text that is no part of the prompt but may be repeated, the document's suffix say. */
-  readonly nearby?: readonly number[];
   /** What rows cost; learnt from the steps when absent. */
   readonly costs?: RowCosts;
 }
@@ -66,25 +77,29 @@ export class DynamicDrafter implements Drafter {
   private pause = 0;
   private paused = 0;
   private expected: readonly number[] = [];
+  private sources: DraftSources = {};
 
   constructor(private readonly options: DrafterOptions) {
     this.costs = options.costs ?? new RowCosts();
   }
 
-  begin(prompt: readonly number[]): void {
-    this.index.hold(this.options.nearby ? [...this.options.nearby, ...prompt] : prompt);
+  begin(prompt: readonly number[], sources: DraftSources = {}): void {
+    this.sources = sources;
+    const { nearby = [], lookup = true } = sources;
+    if (lookup) this.index.hold(nearby.length > 0 ? [...nearby, ...prompt] : prompt);
     this.paused = 0;
   }
 
   passed(tokens: readonly number[]): void {
+    if (this.sources.lookup === false) return;
     for (const token of tokens) this.index.append(token);
   }
 
   async draft(pending: readonly number[], most: number, signal: AbortSignal): Promise<Draft> {
     this.passed(pending);
-    const found = this.options.lookup === false ? [] : this.lookedUp(most);
+    const found = this.sources.lookup === false ? [] : this.lookedUp(most);
     const next = pending.at(-1);
-    const { proposer } = this.options;
+    const proposer = this.sources.heads === false ? undefined : this.options.proposer;
     if (found.length > 1 || !proposer || pending.length !== 1 || next === undefined) {
       return { tokens: found, source: 'lookup' };
     }
@@ -100,8 +115,9 @@ export class DynamicDrafter implements Drafter {
     });
     const count = this.worthwhile(probabilities);
     this.expected = probabilities;
-    if (count === 0 && found.length > 0) return { tokens: found, source: 'lookup' };
-    return { tokens: links.slice(0, count).map((link) => link.id), source: 'head' };
+    const asked = { proposed: links, kind: proposer.kind };
+    if (count === 0 && found.length > 0) return { tokens: found, source: 'lookup', ...asked };
+    return { tokens: links.slice(0, count).map((link) => link.id), source: 'head', ...asked };
   }
 
   learn({ tokens, source }: Draft, accepted: number, { rows, draftMs, stepMs }: StepTimes): void {

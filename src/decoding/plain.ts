@@ -3,15 +3,28 @@
  */
 import { ModelOutputError, type Chooser } from './choose';
 import type { RowPrediction, Stepper } from './stepper';
-import type { Strategy } from './strategy';
+import type { StepResult, Strategy } from './strategy';
+import { traceCandidates, type TraceOptions } from './tracing';
 
-export function plainStrategy(stepper: Stepper, choose: Chooser): Strategy {
+export function plainStrategy(stepper: Stepper, choose: Chooser, trace?: TraceOptions): Strategy {
   return {
     async advance(pending, _room, signal) {
-      const last = await feed(stepper, pending, signal);
-      return { choices: [choose(last)], source: 'base', rows: pending.length };
+      return plainStep(await feed(stepper, pending, signal), pending.length, choose, trace);
     },
   };
+}
+
+/** A step that takes the base's token. */
+export function plainStep(
+  last: RowPrediction,
+  rows: number,
+  choose: Chooser,
+  trace?: TraceOptions,
+): StepResult {
+  const result: StepResult = { choices: [choose(last)], source: 'base', rows };
+  if (!trace) return result;
+  const places = [{ base: traceCandidates(last, trace) }];
+  return { ...result, trace: { places, draftMs: 0, decideMs: 0 } };
 }
 
 /** Feeds rows and returns what is predicted after the last of them. */

@@ -3,7 +3,8 @@
  * stop tokens, cancellation and the trace.
  */
 import type { Choice } from './choose';
-import type { TokenSource } from './trace';
+import type { RowPrediction } from './stepper';
+import type { DraftCount, StepTrace, TokenSource } from './trace';
 
 /** The tokens that one step found, before limits and stop tokens cut them. */
 export interface StepResult {
@@ -12,10 +13,11 @@ export interface StepResult {
   readonly source: TokenSource;
   /** Token rows that ran. */
   readonly rows: number;
-  /** Tokens that were tried behind the certain ones; 0 when absent. */
-  readonly drafted?: number;
+  /** What was tried behind the certain tokens; absent when nothing was. */
+  readonly draft?: DraftCount;
   /** How many of `choices`, from the front, the cache holds already; 0 when absent. */
   readonly held?: number;
+  readonly trace?: StepTrace;
 }
 
 /** One way of decoding, for one generation. */
@@ -28,6 +30,9 @@ export interface Strategy {
    * @param room rows that the context still has for `pending` and drafts behind it, ≥ pending.length
    */
   advance(pending: readonly number[], room: number, signal: AbortSignal): Promise<StepResult>;
+
+  /** The first tokens, from the prediction after the prompt; one of the base's when absent. */
+  first?(last: RowPrediction, signal: AbortSignal): Promise<StepResult>;
 
   /** Tokens that were fed without it, behind the prompt. */
   passed?(tokens: readonly number[]): void;

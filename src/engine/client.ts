@@ -226,7 +226,9 @@ export function modelFiles(installed: InstalledModel): ModelFiles {
   const { contextLength, prompt } = entry;
   const files = { id, precision, graph, weights, tokenizer, contextLength, prompt };
   if (heads.state !== 'ready' || heads.description.kind !== 'shared') return files;
-  return { ...files, heads: { graph: heads.graph, depth: heads.description.tokens - 1 } };
+  const { tokens, provisional } = heads.description;
+  const own = { name: heads.name, graph: heads.graph, depth: tokens - 1, provisional };
+  return { ...files, heads: { ...own, kind: 'chained' } };
 }
 
 /** Drops what no prompt reaches: more than the protocol's limit away from the cursor. */

@@ -12,18 +12,22 @@ import type { CursorContext, PromptFormat, TextTokenizer } from '../completion/t
 import { decode, type DecodeOptions } from '../decoding/decode';
 import type { Drafter } from '../decoding/drafter';
 import type { Healing } from '../decoding/healing';
-import type { Stepper } from '../decoding/stepper';
+import type { CooccurrenceTable } from '../decoding/cooccurrence';
+import type { Proposer, Stepper } from '../decoding/stepper';
 import type { PrefillTrace } from '../decoding/trace';
 import { chatPrompt, continuationPrompt, promptTail } from './prompt-text';
 import type {
   CompletionRequest,
   CompletionResult,
+  DecodeMode,
   GenerationRequest,
   GenerationResult,
   StepSummary,
 } from './protocol';
 import { DeadlineReached, nextTurn, type OpenModel, type StepListener } from './server';
+import { fastOptionsOf } from './fast-request';
 import { TokenTextStream } from './tokenizer';
+import { createTraceWriter } from './trace-text';
 
 export interface CompleterOptions {
   /** Id of the model, for the results. */
@@ -31,8 +35,12 @@ export interface CompleterOptions {
   readonly format: PromptFormat;
   readonly stepper: Stepper;
   readonly tokenizer: TextTokenizer;
-  /** Where exact mode's drafts come from; without it every mode decodes plainly. */
+  /** Where exact mode's drafts come from; without it that mode decodes plainly. */
   readonly drafter?: Drafter;
+  /** The model's heads; without them fast mode decodes plainly. */
+  readonly proposer?: Proposer;
+  /** The model's co-occurrence table, read when fast mode asks for it first. */
+  readonly table?: () => Promise<CooccurrenceTable>;
 }
 
 export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
@@ -48,7 +56,7 @@ interface Run {
 }
 
 export function createCompleter(options: CompleterOptions): Completer {
-  const { model, format, stepper, tokenizer, drafter } = options;
+  const { model, format, stepper, tokenizer, drafter, proposer } = options;
   const stopTokens = new Set(
     format.stop.flatMap((name) => tokenizer.control(name) ?? []), // Not every model has them all.
   );
@@ -92,14 +100,18 @@ export function createCompleter(options: CompleterOptions): Completer {
   }
 
   async function run({ request, prompt, healed, stopper, onStep }: Run, signal: AbortSignal) {
-    const { maxTokens, temperature, seed } = request;
-    const mode: 'ar' | 'exact' = request.mode === 'ar' || !drafter ? 'ar' : 'exact';
+    const { maxTokens, temperature, seed, drafts, trace } = request;
+    const mode = modeFor(request.mode, options);
+    const table = mode === 'fast' ? await options.table?.() : undefined;
     const started = performance.now();
     let prefill: PrefillTrace | undefined;
     const healing = healed === '' ? undefined : healingOf(healed, tokenizer);
     const decodeOptions: DecodeOptions = {
       mode,
       ...(drafter && { drafter }),
+      ...(drafts && { drafts }),
+      ...(proposer && { fast: { ...fastOptionsOf(request), table, proposer } }),
+      ...(trace && { trace }),
       maxTokens,
       stopTokens,
       onPrefill: (trace) => (prefill = trace),
@@ -107,6 +119,7 @@ export function createCompleter(options: CompleterOptions): Completer {
       ...(seed !== undefined && { seed }),
       ...(healing && { healing }),
     };
+    const writeTrace = trace && createTraceWriter(format, tokenizer);
     const steps: StepSummary[] = [];
     const tokens: number[] = [];
     const stream = new TokenTextStream(tokenizer);
@@ -121,7 +134,8 @@ export function createCompleter(options: CompleterOptions): Completer {
           break;
         }
         const step = next.value;
-        const { source, confidence, rows, ms } = step;
+        const { source, confidence, rows, draft, ms } = step;
+        const told = step.trace && writeTrace?.(step.trace);
         const pieces = step.tokens.map((id) => stream.push(id));
         const piece = pieces.join('');
         const certain = piece.slice(Math.max(0, healed.length - text.length));
@@ -132,6 +146,8 @@ export function createCompleter(options: CompleterOptions): Completer {
           confidence,
           rows,
           ms,
+          ...(draft && { draft }),
+          ...(told && { trace: told }),
         };
         steps.push(summary);
         onStep?.(summary);
@@ -172,6 +188,12 @@ export function createCompleter(options: CompleterOptions): Completer {
   }
 
   return { complete, generate };
+}
+
+/** What a mode runs as: without heads or drafts it is plain decoding. */
+function modeFor(asked: DecodeMode, { drafter, proposer }: CompleterOptions): DecodeMode {
+  if (asked === 'fast') return proposer ? 'fast' : 'ar';
+  return asked === 'exact' && drafter ? 'exact' : 'ar';
 }
 
 /** Raw text ends where the model ends it, or at the line's end when one line was asked for. */

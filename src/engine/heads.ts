@@ -1,9 +1,10 @@
 /**
  * Token heads on ONNX Runtime: what they propose behind the trunk's last row.
  *
- * They read the trunk's stems and keep a cache of their own, which follows the trunk's: a place's row
- * rests on its stem and on the token behind it. What is missing is caught up when the heads are asked,
- * so a step without them costs nothing. See training/dynamo_training/export/heads.py.
+ * They read the trunk's stems and keep a cache of their own, which follows the trunk's. A row rests on
+ * its place's stem and, but for independent heads, on the token behind it. What is missing is caught
+ * up when the heads are asked, so a step without them costs nothing. See
+ * training/dynamo_training/export/heads.py.
  */
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { ChainLink } from '../decoding/proposal';
@@ -18,56 +19,70 @@ export interface StemSource {
   stems(from: number, to: number): Float32Array;
 }
 
+/** What a heads graph is. */
+export interface HeadsDescription {
+  readonly kind: Proposer['kind'];
+  /** Tokens that one run proposes. */
+  readonly depth: number;
+  /** Rows at a run's end that rest on the run's own guesses, and are not kept. */
+  readonly provisional: number;
+}
+
 export interface HeadsOptions {
   readonly threads: number;
   readonly contextLength: number;
 }
 
 export class HeadsSession implements Proposer {
-  readonly kind = 'chained';
+  readonly kind: Proposer['kind'];
+  readonly depth: number;
+  private readonly provisional: number;
   private readonly kv: KvCache;
   private readonly noise: Tensor;
 
   private constructor(
     private readonly session: InferenceSession,
+    { kind, depth, provisional }: HeadsDescription,
     private readonly trunk: StemSource,
-    readonly depth: number,
     contextLength: number,
   ) {
+    this.kind = kind;
+    this.depth = depth;
+    this.provisional = provisional;
     this.kv = new KvCache(kvShape(session), contextLength);
     const declared = session.inputMetadata.find((input) => input.name === 'noise');
-    const size = declared?.isTensor ? declared.shape : [];
-    const [rows, columns] = size;
-    if (rows !== depth || typeof columns !== 'number') {
-      throw new Error(`This graph is not one of ${depth} applications of token heads.`);
+    const [rows, columns] = declared?.isTensor ? declared.shape : [];
+    const chained = session.inputNames.includes('next_ids');
+    if (rows !== depth || typeof columns !== 'number' || chained !== (kind === 'chained')) {
+      throw new Error(`This graph is not one of ${depth} applications of ${kind} token heads.`);
     }
     this.noise = new Tensor('float32', new Float32Array(rows * columns), [rows, columns]);
   }
 
-  /**
-   * @param depth applications of the heads: the tokens that they propose
-   * @throws when ONNX Runtime cannot read the graph or its weights
-   */
+  /** @throws when ONNX Runtime cannot read the graph or its weights */
   static async open(
     graph: string,
-    depth: number,
+    description: HeadsDescription,
     trunk: StemSource,
     { threads, contextLength }: HeadsOptions,
   ): Promise<HeadsSession> {
-    return new HeadsSession(await openSession(graph, threads), trunk, depth, contextLength);
+    return new HeadsSession(await openSession(graph, threads), description, trunk, contextLength);
   }
 
   async propose(next: number, signal: AbortSignal): Promise<readonly ChainLink[]> {
     const { tokens } = this.trunk;
     if (tokens.length === 0) return [];
-    const behind = [...tokens.slice(1), next];
+    // What a row rests on beside its stem, which rests on the tokens up to its place.
+    const rows = this.kind === 'chained' ? [...tokens.slice(1), next] : tokens;
     // The last row runs in any case: it is the one to predict from.
-    this.kv.rewind(Math.min(this.kv.commonPrefix(behind), behind.length - 1));
+    this.kv.rewind(Math.min(this.kv.commonPrefix(rows), rows.length - 1));
     let links: readonly ChainLink[] = [];
-    while (this.kv.length < behind.length) {
+    for (let from = this.kv.length; from < rows.length; from = this.kv.length) {
       signal.throwIfAborted();
-      const from = this.kv.length;
-      links = await this.run(behind.slice(from, from + this.kv.roomInBlock), from);
+      // More than are dropped again, so that it goes on.
+      const to = Math.min(rows.length, from + this.kv.roomInBlock + this.provisional);
+      links = await this.run(rows.slice(from, to), from);
+      if (to === rows.length) break;
     }
     return links;
   }
@@ -76,21 +91,24 @@ export class HeadsSession implements Proposer {
     await this.session.release();
   }
 
-  private async run(behind: readonly number[], from: number): Promise<ChainLink[]> {
-    const rows = behind.length;
+  private async run(tokens: readonly number[], from: number): Promise<ChainLink[]> {
+    const rows = tokens.length;
     const stems = this.trunk.stems(from, from + rows);
-    const places = Int32Array.from(behind, (_, i) => from + i);
+    const places = Int32Array.from(tokens, (_, i) => from + i);
     const outputs = await this.session.run(
       {
         ...this.kv.feeds(),
         stem: new Tensor('float32', stems, [1, rows, stems.length / rows]),
-        next_ids: new Tensor('int32', Int32Array.from(behind), [rows]),
+        ...(this.kind === 'chained' && {
+          next_ids: new Tensor('int32', Int32Array.from(tokens), [rows]),
+        }),
         position_ids: new Tensor('int32', places, [rows]),
         noise: this.noise,
       },
       ['top.ids', 'top.logits', 'normalizer', 'chosen', 'kv'],
     );
-    this.kv.append(behind, outputData(outputs, 'kv', Float32Array));
+    this.kv.append(tokens, outputData(outputs, 'kv', Float32Array));
+    this.kv.rewind(Math.max(from, this.kv.length - this.provisional));
     const ids = outputData(outputs, 'top.ids', Int32Array);
     const logits = outputData(outputs, 'top.logits', Float32Array);
     const normalizers = outputData(outputs, 'normalizer', Float32Array);

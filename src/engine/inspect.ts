@@ -11,7 +11,8 @@ import type { CooccurrenceTable } from '../decoding/cooccurrence';
 import { partOf } from '../decoding/cooccurrence-part';
 import { createHealer } from '../decoding/healing';
 import { feed } from '../decoding/plain';
-import type { Candidates, ChainLink, Proposal } from '../decoding/proposal';
+import type { Candidates, Proposal } from '../decoding/proposal';
+import { proposalBehind } from '../decoding/propose';
 import type { Proposer, RowPrediction, Stepper } from '../decoding/stepper';
 import { budgetFor, healingOf } from './completer';
 import { EngineError } from './errors';
@@ -26,14 +27,14 @@ export interface InspectorOptions {
   readonly stepper: Stepper;
   readonly tokenizer: TextTokenizer;
   readonly proposer?: Proposer | undefined;
-  readonly table?: CooccurrenceTable | undefined;
+  readonly table?: (() => Promise<CooccurrenceTable>) | undefined;
 }
 
 /** Latest tokens of the output that are told. */
 const RECENT = 1024;
 
 export function createInspector(options: InspectorOptions) {
-  const { model, format, stepper, tokenizer, proposer, table } = options;
+  const { model, format, stepper, tokenizer, proposer } = options;
   const names = controlNames(format, tokenizer);
 
   return async function inspect(request: InspectRequest, signal: AbortSignal): Promise<Inspection> {
@@ -52,7 +53,10 @@ export function createInspector(options: InspectorOptions) {
     // The tokens behind the prompt have brought back what was cut from it.
     const reached = await heal(last, behind.length > 0 ? '' : healed, signal);
     const output = [...behind, ...reached.tokens];
-    const proposal = await propose(reached.last, request.chains, signal);
+    const proposal: Proposal = proposer
+      ? await proposalBehind(proposer, reached.last, request.chains, signal)
+      : { kind: 'independent', heads: [reached.last] };
+    const table = await options.table?.();
     return {
       kind: 'inspection',
       model,
@@ -99,24 +103,6 @@ export function createInspector(options: InspectorOptions) {
       last = await feed(stepper, ids, signal);
     }
     return { tokens, last };
-  }
-
-  /** What base and heads say; chains behind each of the likeliest first tokens. */
-  async function propose(
-    last: RowPrediction,
-    chains: number,
-    signal: AbortSignal,
-  ): Promise<Proposal> {
-    if (!proposer) return { kind: 'independent', heads: [last] };
-    if (proposer.kind === 'independent') {
-      const links = await proposer.propose(last.ids[0] ?? 0, signal);
-      return { kind: 'independent', heads: [last, ...links.map(({ candidates }) => candidates)] };
-    }
-    const rows: ChainLink[][] = [];
-    for (const id of last.ids.slice(0, chains)) {
-      rows.push([{ id, candidates: last }, ...(await proposer.propose(id, signal))]);
-    }
-    return { kind: 'chained', chains: rows };
   }
 
   function describe(id: number): InspectedToken {

@@ -6,11 +6,12 @@
  */
 import { z } from 'zod';
 import type { PromptFormat } from '../completion/types';
+import type { StepTrace } from '../decoding/trace';
 import { EngineError, ERROR_CODES, ProtocolError } from './errors';
 import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Sizes that both sides hold to. */
 export const LIMITS = {
@@ -22,6 +23,10 @@ export const LIMITS = {
   message: 8 * 1024 * 1024,
   /** Rows of one step, see Stepper. */
   rows: 8,
+  /** Candidates of a prediction. */
+  candidates: 50,
+  /** Numbers of all steps' traces together; later steps have none. */
+  traced: 150_000,
 } as const;
 
 const count = z.int().min(0);
@@ -33,6 +38,26 @@ const milliseconds = z.number().min(0).max(86_400_000);
 const probability = z.number().min(0).max(1);
 const mode = z.enum(['ar', 'exact', 'fast']);
 
+/** Parts of fast mode; see decoding/fast-options.ts. What is absent is as the paper has it. */
+const fastOptions = z.strictObject({
+  /** The most tokens of a step. */
+  maxOrder: z.int().min(1).max(4).exactOptional(),
+  topK: z.int().min(1).max(1_000_000).exactOptional(),
+  /** The co-occurrence exponent α_c; 0 switches the mask off. */
+  alpha: z.number().min(0).max(4).exactOptional(),
+  /** Lift of n-grams that the table does not hold. */
+  unseen: z.union([z.literal('parts'), z.number().min(0).max(1e6)]).exactOptional(),
+  useStatic: z.boolean().exactOptional(),
+  useOtsu: z.boolean().exactOptional(),
+  useBlur: z.boolean().exactOptional(),
+  /** Repetition penalty; 1 switches it off. */
+  penalty: z.number().min(1).max(1000).exactOptional(),
+  penaltyWindow: count.max(LIMITS.tokens).exactOptional(),
+  repeats: z.enum(['token', 'ngram']).exactOptional(),
+  /** First tokens for which chained heads are evaluated. */
+  chains: z.int().min(1).max(4).exactOptional(),
+});
+
 /** How to decode; the same for completions and open-ended text. */
 const decoding = {
   maxTokens: z.int().min(1).max(LIMITS.tokens),
@@ -41,6 +66,13 @@ const decoding = {
   epsilon: probability,
   temperature: z.number().min(0).max(10).exactOptional(),
   seed: z.int().exactOptional(),
+  fast: fastOptions.exactOptional(),
+  /** Where exact mode may take drafts from; both when absent. */
+  drafts: z
+    .strictObject({ heads: z.boolean().exactOptional(), lookup: z.boolean().exactOptional() })
+    .exactOptional(),
+  /** Asks for a trace of each step, with so many candidates of each head. */
+  trace: z.strictObject({ candidates: z.int().min(1).max(LIMITS.candidates) }).exactOptional(),
   /** Counted from the request's arrival; what is there by then is the result. */
   deadlineMs: milliseconds.min(1).exactOptional(),
 };
@@ -114,7 +146,18 @@ const modelFiles = z.strictObject({
   weights: path,
   tokenizer: path,
   /** Token heads; without them the model decodes plainly, or with looked-up drafts. */
-  heads: z.strictObject({ graph: path, depth: z.int().min(1).max(7) }).exactOptional(),
+  heads: z
+    .strictObject({
+      name,
+      graph: path,
+      kind: z.enum(['independent', 'chained']),
+      /** Tokens that they propose. */
+      depth: z.int().min(1).max(7),
+      provisional: z.int().min(0).max(6),
+    })
+    .exactOptional(),
+  /** The co-occurrence table, checked when it is first used. */
+  table: z.strictObject({ file: path, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).exactOptional(),
   contextLength: z.int().min(1).max(1_048_576),
   prompt: promptFormat,
 });
@@ -131,7 +174,75 @@ const modelInfo = z.strictObject({
   precision: z.enum(['int8', 'fp32']),
   /** Rows that the KV cache holds. */
   contextLength: z.int().min(1),
+  /** The token heads that were loaded. */
+  heads: z
+    .strictObject({
+      name,
+      kind: z.enum(['independent', 'chained']),
+      depth: z.int().min(1).max(7),
+    })
+    .exactOptional(),
+  /** Whether fast mode has a co-occurrence table. */
+  table: z.boolean().exactOptional(),
   loadMs: milliseconds,
+});
+
+const tokenIds = z.array(count).max(LIMITS.candidates);
+
+const tracedCandidates = z.strictObject({
+  ids: tokenIds,
+  logits: z.array(z.number()).max(LIMITS.candidates),
+  logNormalizer: z.number(),
+  texts: z.array(z.string().max(1000)).max(LIMITS.candidates).exactOptional(),
+});
+
+const tracedPlace = z.strictObject({
+  base: tracedCandidates.exactOptional(),
+  head: tracedCandidates.exactOptional(),
+  draft: z
+    .strictObject({
+      id: count,
+      text: z.string().max(1000).exactOptional(),
+      source: z.enum(['head', 'lookup']),
+      fate: z.enum(['accepted', 'refused', 'unreached']),
+    })
+    .exactOptional(),
+});
+
+const orderTrace = z.strictObject({
+  order: z.int().min(2).max(4),
+  staticThreshold: z.number(),
+  adaptiveThreshold: z.number().exactOptional(),
+  survivors: count,
+  largest: z.number(),
+  unmasked: z.boolean(),
+  outcome: z.enum(['chosen', 'empty', 'low']),
+});
+
+const tracedDecision = z.strictObject({
+  order: z.int().min(1).max(4),
+  joint: z.number(),
+  epsilon: probability,
+  tried: z.array(orderTrace).max(4),
+  cells: z
+    .array(
+      z.strictObject({
+        ids: tokenIds,
+        texts: z.array(z.string().max(1000)).max(4).exactOptional(),
+        value: z.number(),
+        survives: z.boolean(),
+      }),
+    )
+    .max(100),
+});
+
+/** See decoding/trace.ts. */
+const stepTrace: z.ZodType<StepTrace> = z.strictObject({
+  places: z.array(tracedPlace).max(LIMITS.rows),
+  heads: z.enum(['independent', 'chained']).exactOptional(),
+  decision: tracedDecision.exactOptional(),
+  draftMs: milliseconds,
+  decideMs: milliseconds,
 });
 
 const stepSummary = z.strictObject({
@@ -142,7 +253,16 @@ const stepSummary = z.strictObject({
   source: z.enum(['base', 'head', 'lookup']),
   confidence: probability,
   rows: count,
+  /** What exact mode tried behind the certain tokens; absent where it tried nothing. */
+  draft: z
+    .strictObject({
+      source: z.enum(['head', 'lookup']),
+      tokens: z.int().min(1).max(LIMITS.rows),
+      accepted: z.int().min(0).max(LIMITS.rows),
+    })
+    .exactOptional(),
   ms: milliseconds,
+  trace: stepTrace.exactOptional(),
 });
 
 /** What both kinds of result tell about how the text came about. */

@@ -13,6 +13,7 @@ import type { LoadOptions, ModelFiles } from './protocol';
 import { serve } from './serve';
 import type { OpenModel } from './server';
 import { TrunkSession } from './session';
+import { tableReader } from './table';
 import { loadTokenizer } from './tokenizer';
 
 /** Rows of the KV cache unless asked otherwise: more context than a completion has use for. */
@@ -33,25 +34,31 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
       });
     },
   );
-  const completer = createCompleter({
+  const parts = {
     model: model.id,
     format: model.prompt,
     stepper,
     tokenizer,
+    ...(heads && { proposer: heads }),
+    ...(model.table && { table: tableReader(model.table) }),
+  };
+  const completer = createCompleter({
+    ...parts,
     drafter: new DynamicDrafter({ proposer: heads }),
   });
   const { id, precision } = model;
   return {
-    info: { id, precision, contextLength, loadMs: performance.now() - started },
+    info: {
+      id,
+      precision,
+      contextLength,
+      ...(model.heads && { heads: infoOf(model.heads) }),
+      table: model.table !== undefined,
+      loadMs: performance.now() - started,
+    },
     complete: completer.complete,
     generate: completer.generate,
-    inspect: createInspector({
-      model: model.id,
-      format: model.prompt,
-      stepper,
-      tokenizer,
-      proposer: heads,
-    }),
+    inspect: createInspector(parts),
     measure: (request, signal) => measureSteps(stepper, request, signal),
     close: async () => {
       await heads?.close();
@@ -64,10 +71,12 @@ async function openSessions(model: ModelFiles, threads: number, contextLength: n
   const keepStems = model.heads !== undefined;
   const stepper = await TrunkSession.open(model, { threads, contextLength, keepStems });
   if (!model.heads) return { stepper, heads: undefined };
-  const { graph, depth } = model.heads;
-  const heads = await HeadsSession.open(graph, depth, stepper, { threads, contextLength });
+  const { graph, ...description } = model.heads;
+  const heads = await HeadsSession.open(graph, description, stepper, { threads, contextLength });
   return { stepper, heads };
 }
+
+const infoOf = ({ name, kind, depth }: NonNullable<ModelFiles['heads']>) => ({ name, kind, depth });
 
 /** Physical cores, as far as one can tell: x64 processors with more than two have two threads each. */
 function defaultThreads(): number {

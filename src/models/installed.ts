@@ -44,6 +44,7 @@ export type InstalledHeads =
   | { readonly state: 'outdated' }
   | {
       readonly state: 'ready';
+      readonly name: string;
       readonly graph: string;
       readonly weights: string;
       readonly description: HeadsDescription;
@@ -171,6 +172,7 @@ function describeHeads(
   if (found === undefined) return { state: 'outdated' };
   return {
     state: 'ready',
+    name: found.name,
     graph: join(directory, headsGraphName),
     weights: join(directory, found.weights.file),
     description: suite.parsed.heads,

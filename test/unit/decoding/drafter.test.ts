@@ -65,7 +65,7 @@ describe('the dynamic drafter', () => {
 
   it('risks no row on a guess that the heads do not believe in', async () => {
     const { steps } = await run(new ScriptedProposer(true, 0.01));
-    assert.ok(steps.every((step) => step.drafted === 0));
+    assert.ok(steps.every((step) => step.draft === undefined));
   });
 
   it('drafts what stood in the prompt, without asking the heads', async () => {

@@ -155,11 +155,11 @@ describe('exact mode', () => {
     const stepper = new ScriptedStepper(model);
     const { steps } = await read(decode(stepper, [2], options, never));
     assert.deepEqual(
-      steps.map(({ tokens, source, rows, drafted }) => [tokens.length, source, rows, drafted]),
+      steps.map(({ tokens, source, rows, draft }) => [tokens.length, source, rows, draft]),
       [
-        [1, 'base', 0, 0],
-        [4, 'lookup', 4, 3],
-        [4, 'lookup', 4, 3],
+        [1, 'base', 0, undefined],
+        [4, 'lookup', 4, { source: 'lookup', tokens: 3, accepted: 3 }],
+        [4, 'lookup', 4, { source: 'lookup', tokens: 3, accepted: 3 }],
       ],
     );
   });

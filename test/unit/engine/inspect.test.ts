@@ -35,7 +35,9 @@ function heads(kind: Proposer['kind']): Proposer & { readonly asked: number[] } 
 function setUp(script: Script, proposer?: Proposer, table = false) {
   const stepper = new ScriptedStepper(script);
   const parts = { model: 'scripted', format: FORMAT, stepper, tokenizer, proposer };
-  const held = table ? { table: tableOf(0, [], new Map([['98,99', 2]])) } : {};
+  const held = table
+    ? { table: () => Promise.resolve(tableOf(0, [], new Map([['98,99', 2]]))) }
+    : {};
   return { stepper, inspect: createInspector({ ...parts, ...held }) };
 }
 
