@@ -5,7 +5,14 @@ import { cli, root, run, setUp } from './setup.mjs';
 
 const args = process.argv.slice(2);
 const text = { type: 'string' };
-const options = { model: text, precision: text, mode: text, epsilon: text, threads: text };
+const options = {
+  model: text,
+  precision: text,
+  mode: text,
+  epsilon: text,
+  heads: text,
+  threads: text,
+};
 const { values, positionals } = parseArgs({
   args,
   options: { ...options, 'max-tokens': text },

@@ -37,7 +37,7 @@ export async function bench(args: readonly string[]): Promise<void> {
   const maxTokens = choice.maxTokens ?? MAX_TOKENS;
   const session = new CommandLineEngine(choice.precision, choice.threads);
   try {
-    const info = await session.load(choice.model);
+    const info = await session.load(choice.model, choice.heads);
     const results = new Map<DecodeMode, GenerationResult[]>(modes.map((mode) => [mode, []]));
     for (let round = 0; round <= ROUNDS; round++) {
       for (const mode of modes) {

@@ -1,22 +1,21 @@
 /** `dynamo complete`: at a cursor, or a stream of tasks. */
 import { z } from 'zod';
-import type { CompletionRequest, CompletionResult } from '../engine/protocol';
+import {
+  draftSources,
+  fastOptions,
+  type CompletionRequest,
+  type CompletionResult,
+} from '../engine/protocol';
 import { parsePosition, readCursor } from './cursor';
 import { CommandLineEngine } from './engine';
-import {
-  DEFAULT_EPSILON,
-  engineChoice,
-  engineFlags,
-  MODES,
-  parse,
-  type EngineChoice,
-} from './options';
+import { decodingOf, engineChoice, engineFlags, MODES, parse, type EngineChoice } from './options';
 import { linesOf, TOO_LONG } from './lines';
 import { details } from './present';
 import { printable, screenOf } from './terminal';
 import { UsageError } from './usage';
 
 const MAX_TOKENS = 64;
+const TRACE = { candidates: 10 };
 
 /** Of one task: more than any document, but not all of the memory. */
 const MOST_CHARACTERS = 64 * 2 ** 20;
@@ -26,8 +25,10 @@ export async function complete(args: readonly string[]): Promise<void> {
     ...engineFlags,
     jsonl: { type: 'boolean' },
     details: { type: 'boolean' },
+    trace: { type: 'boolean' },
   });
   const choice = engineChoice(values);
+  if (values.trace && !choice.json) throw new UsageError('--trace needs --json.');
   if (values.jsonl) {
     if (positionals.length > 0) throw new UsageError('--jsonl takes no file.');
     await completeLines(choice);
@@ -40,14 +41,14 @@ export async function complete(args: readonly string[]): Promise<void> {
   const context = await readCursor(parsePosition(target));
   const session = new CommandLineEngine(choice.precision, choice.threads);
   try {
-    const info = await session.load(choice.model);
+    const info = await session.load(choice.model, choice.heads);
     const result = await session.engine.complete({
       ...context,
       multiline: 'auto',
       raw: false,
       maxTokens: choice.maxTokens ?? MAX_TOKENS,
-      mode: choice.mode,
-      epsilon: choice.epsilon,
+      ...decodingOf(choice),
+      ...(values.trace && { trace: TRACE }),
     });
     if (choice.json) write(JSON.stringify(report(result)));
     else if (values.details) write(details(target, info, result, screenOf(process.stdout)));
@@ -65,7 +66,13 @@ const task = z.object({
   maxTokens: z.int().min(1).max(32_768).optional(),
   mode: z.enum(MODES).optional(),
   epsilon: z.number().min(0).max(1).optional(),
+  temperature: z.number().min(0).max(10).exactOptional(),
+  seed: z.int().exactOptional(),
+  fast: fastOptions.exactOptional(),
+  drafts: draftSources.exactOptional(),
+  trace: z.boolean().optional(),
   model: z.string().optional(),
+  heads: z.string().optional(),
   raw: z.boolean().optional(),
   multiline: z.boolean().optional(),
   order: z.enum(['suffix-first', 'prefix-first']).optional(),
@@ -102,7 +109,8 @@ async function answerLine(
     const field = issue?.path.join('.') ?? '';
     return { id: idOf(content), error: `${field || 'The task'}: ${issue?.message ?? 'not valid'}` };
   }
-  const { id, model, order, ...given } = parsed.data;
+  const { id, model, heads, order, ...given } = parsed.data;
+  const { temperature = choice.temperature, seed = choice.seed, fast, drafts } = given;
   const request: CompletionRequest = {
     prefix: given.prefix,
     suffix: given.suffix ?? '',
@@ -111,11 +119,16 @@ async function answerLine(
     raw: given.raw ?? false,
     maxTokens: given.maxTokens ?? choice.maxTokens ?? MAX_TOKENS,
     mode: given.mode ?? choice.mode,
-    epsilon: given.epsilon ?? choice.epsilon ?? DEFAULT_EPSILON,
+    epsilon: given.epsilon ?? choice.epsilon,
+    ...(temperature !== undefined && { temperature }),
+    ...(seed !== undefined && { seed }),
+    ...(fast && { fast }),
+    ...(drafts && { drafts }),
+    ...(given.trace && { trace: TRACE }),
     ...(order && { order }),
   };
   try {
-    await session.load(model ?? choice.model);
+    await session.load(model ?? choice.model, heads ?? choice.heads);
     return { id, ...report(await session.engine.complete(request)) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };

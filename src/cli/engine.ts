@@ -20,20 +20,24 @@ export class CommandLineEngine {
     private readonly threads: number | undefined,
   ) {}
 
-  /** @throws when the model is unknown or not installed */
-  async load(id?: string): Promise<ModelInfo> {
-    const key = id ?? (await readCatalog(suite)).default;
+  /**
+   * @param heads name of the model's heads, `none` for none
+   * @throws when the model is unknown or not installed, or has no such heads
+   */
+  async load(given?: string, heads?: string): Promise<ModelInfo> {
+    const id = given ?? (await readCatalog(suite)).default;
+    const key = JSON.stringify([id, heads]);
     if (this.loaded?.key === key) return this.loaded.info;
-    const model = await findInstalled({ suite, home: home(), id: key, precision: this.precision });
+    const model = await findInstalled({ suite, home: home(), id, precision: this.precision });
     if (!model) {
       const precision = this.precision === 'int8' ? '' : ` --precision ${this.precision}`;
       throw new Error(
-        `${key} is not installed. Run: node dist/cli.js models install ${key}${precision}`,
+        `${id} is not installed. Run: node dist/cli.js models install ${id}${precision}`,
       );
     }
     this.loaded = undefined; // Should loading fail, the engine has neither model.
     const options = this.threads === undefined ? {} : { threads: this.threads };
-    const info = await this.engine.load(modelFiles(model), options);
+    const info = await this.engine.load(modelFiles(model, heads), options);
     this.loaded = { key, info };
     return info;
   }

@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { within } from '../engine/limit';
 import { LIMITS } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
-import { engineChoice, engineFlags, parse } from './options';
+import { decodingOf, engineChoice, engineFlags, parse } from './options';
 import { promptCost, speed } from './present';
 import { printable } from './terminal';
 import { UsageError } from './usage';
@@ -30,14 +30,13 @@ export async function generate(args: readonly string[]): Promise<void> {
   const { stdout, stderr } = process;
   let begun = false;
   try {
-    await within(session.load(choice.model), interrupt.signal);
+    await within(session.load(choice.model, choice.heads), interrupt.signal);
     const result = await session.engine.generate(
       {
         prompt,
         chat: values.chat === true,
         maxTokens: choice.maxTokens ?? MAX_TOKENS,
-        mode: choice.mode,
-        epsilon: choice.epsilon,
+        ...decodingOf(choice),
       },
       choice.json
         ? undefined

@@ -17,6 +17,9 @@ export const engineFlags = {
   precision: { type: 'string' },
   mode: { type: 'string' },
   epsilon: { type: 'string' },
+  heads: { type: 'string' },
+  temperature: { type: 'string' },
+  seed: { type: 'string' },
   'max-tokens': { type: 'string' },
   threads: { type: 'string' },
   json: { type: 'boolean' },
@@ -27,9 +30,23 @@ export interface EngineChoice {
   readonly precision: Precision;
   readonly mode: DecodeMode;
   readonly epsilon: number;
+  /** Name of the model's heads, or `none`; the catalogue's default when undefined. */
+  readonly heads: string | undefined;
+  readonly temperature: number | undefined;
+  readonly seed: number | undefined;
   readonly maxTokens: number | undefined;
   readonly threads: number | undefined;
   readonly json: boolean;
+}
+
+/** What a request says of how to decode. */
+export function decodingOf({ mode, epsilon, temperature, seed }: EngineChoice) {
+  return {
+    mode,
+    epsilon,
+    ...(temperature !== undefined && { temperature }),
+    ...(seed !== undefined && { seed }),
+  };
 }
 
 /** `parseArgs` with its complaints turned into usage errors. */
@@ -51,6 +68,9 @@ export function engineChoice(
     precision: oneOf('--precision', text(values.precision) ?? 'int8', precisions),
     mode: oneOf('--mode', text(values.mode) ?? 'exact', MODES),
     epsilon: number('--epsilon', text(values.epsilon), 0, 1) ?? DEFAULT_EPSILON,
+    heads: text(values.heads),
+    temperature: number('--temperature', text(values.temperature), 0, 10),
+    seed: integer('--seed', text(values.seed), 0, 2 ** 31 - 1),
     maxTokens: integer('--max-tokens', text(values['max-tokens']), 1, 32_768),
     threads: integer('--threads', text(values.threads), 1, 256),
     json: values.json === true,

@@ -4,6 +4,7 @@ export const USAGE = `dynamo: local code and text completion
 
   dynamo complete FILE:LINE:COLUMN   what the editor would show at that cursor (1-based)
          --details                   with the prompt's end, speeds and a table of steps
+         --trace                     with --json: what each step was decided on
   dynamo complete --jsonl            one task a line on standard input, one result a line on output
   dynamo generate PROMPT|-           open-ended text, streamed ("-" reads standard input)
          --chat                      as an answer to an instruction
@@ -18,6 +19,9 @@ Options of complete, generate and bench:
   --precision P         int8 (default) or fp32
   --mode M              ar, exact (default) or fast
   --epsilon E           the static threshold of fast mode, 0 to 1
+  --heads NAME          which of the model's token heads, or none
+  --temperature T       draws tokens; 0 (default) takes the likeliest
+  --seed N              of the draws
   --max-tokens N        at most this many new tokens
   --threads N           threads of one operator
   --json                machine-readable output

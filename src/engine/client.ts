@@ -7,7 +7,8 @@
  * made while the process is away wait for it. The model that was asked for last is loaded again
  * after a restart.
  */
-import type { InstalledModel } from '../models/installed';
+import { headsNames } from '../models/catalog';
+import type { HeadsSet, InstalledModel } from '../models/installed';
 import { systemClock, type Clock } from './clock';
 import { EngineError } from './errors';
 import { startLimit, within } from './limit';
@@ -220,15 +221,51 @@ export class Engine {
   }
 }
 
-/** An installed model as the engine needs it. */
-export function modelFiles(installed: InstalledModel): ModelFiles {
-  const { id, precision, graph, weights, tokenizer, heads, entry } = installed;
+/**
+ * An installed model as the engine needs it.
+ *
+ * @param headsName of the heads to load, `none` for none; the catalogue's default when absent
+ * @throws {EngineError} `model` when the model has no such heads
+ */
+export function modelFiles(installed: InstalledModel, headsName?: string): ModelFiles {
+  const { id, precision, graph, weights, tokenizer, table, entry } = installed;
   const { contextLength, prompt } = entry;
-  const files = { id, precision, graph, weights, tokenizer, contextLength, prompt };
-  if (heads.state !== 'ready' || heads.description.kind !== 'shared') return files;
-  const { tokens, provisional } = heads.description;
-  const own = { name: heads.name, graph: heads.graph, depth: tokens - 1, provisional };
-  return { ...files, heads: { ...own, kind: 'chained' } };
+  const heads = headsOf(installed, headsName);
+  return {
+    id,
+    precision,
+    graph,
+    weights,
+    tokenizer,
+    contextLength,
+    prompt,
+    ...(heads && { heads: headsFiles(heads) }),
+    ...(table && { table }),
+  };
+}
+
+function headsOf({ id, heads, entry }: InstalledModel, name?: string): HeadsSet | undefined {
+  const wanted = name ?? entry.heads?.default;
+  if (wanted === undefined || wanted === 'none') return undefined;
+  const found = heads.sets.find((set) => set.name === wanted);
+  if (found || name === undefined) return found;
+  const known = headsNames(entry);
+  const advice = known.includes(name)
+    ? `run "models install ${id}" to get them.`
+    : `it has: ${[...known, 'none'].join(', ')}.`;
+  throw new EngineError('model', `The heads "${name}" of ${id} are not installed; ${advice}`);
+}
+
+function headsFiles({ name, graph, description }: HeadsSet): NonNullable<ModelFiles['heads']> {
+  const { kind, tokens, provisional } = description;
+  return {
+    name,
+    graph,
+    // Shared heads are a chain of one head.
+    kind: kind === 'independent' ? 'independent' : 'chained',
+    depth: tokens - 1,
+    provisional,
+  };
 }
 
 /** Drops what no prompt reaches: more than the protocol's limit away from the cursor. */

@@ -39,7 +39,7 @@ const probability = z.number().min(0).max(1);
 const mode = z.enum(['ar', 'exact', 'fast']);
 
 /** Parts of fast mode; see decoding/fast-options.ts. What is absent is as the paper has it. */
-const fastOptions = z.strictObject({
+export const fastOptions = z.strictObject({
   /** The most tokens of a step. */
   maxOrder: z.int().min(1).max(4).exactOptional(),
   topK: z.int().min(1).max(1_000_000).exactOptional(),
@@ -58,6 +58,12 @@ const fastOptions = z.strictObject({
   chains: z.int().min(1).max(4).exactOptional(),
 });
 
+/** Where exact mode may take drafts from; both when absent. */
+export const draftSources = z.strictObject({
+  heads: z.boolean().exactOptional(),
+  lookup: z.boolean().exactOptional(),
+});
+
 /** How to decode; the same for completions and open-ended text. */
 const decoding = {
   maxTokens: z.int().min(1).max(LIMITS.tokens),
@@ -67,10 +73,7 @@ const decoding = {
   temperature: z.number().min(0).max(10).exactOptional(),
   seed: z.int().exactOptional(),
   fast: fastOptions.exactOptional(),
-  /** Where exact mode may take drafts from; both when absent. */
-  drafts: z
-    .strictObject({ heads: z.boolean().exactOptional(), lookup: z.boolean().exactOptional() })
-    .exactOptional(),
+  drafts: draftSources.exactOptional(),
   /** Asks for a trace of each step, with so many candidates of each head. */
   trace: z.strictObject({ candidates: z.int().min(1).max(LIMITS.candidates) }).exactOptional(),
   /** Counted from the request's arrival; what is there by then is the result. */

@@ -38,6 +38,11 @@ const sourceSchema = z.strictObject({
 
 const control = z.string().min(1);
 
+const headsName = z
+  .string()
+  .regex(headsNamePattern, 'must be lower-case words joined by "-"')
+  .refine((name) => name !== 'none', 'must not be "none"');
+
 const promptSchema: z.ZodType<PromptFormat> = z.strictObject({
   fim: z
     .strictObject({
@@ -60,8 +65,20 @@ const entrySchema = z.strictObject({
   source: sourceSchema,
   tokenizer: z.strictObject({ pretokenizer: z.enum(['qwen2', 'smollm']) }),
   prompt: promptSchema,
-  /** Name of the token heads that are installed with the model; without it, it decodes plainly. */
-  heads: z.string().regex(headsNamePattern, 'must be lower-case words joined by "-"').exactOptional(),
+  /** Token heads that are installed with the model; without them, it decodes plainly. */
+  heads: z
+    .strictObject({
+      default: headsName,
+      /** Heads that can be chosen in their place. */
+      others: z.array(headsName).exactOptional(),
+    })
+    .refine(
+      ({ default: own, others = [] }) => new Set([own, ...others]).size === others.length + 1,
+      'two heads have the same name',
+    )
+    .exactOptional(),
+  /** The table of the co-occurrence mask, `cooccurrence.bin` in the model's folder of the suite. */
+  cooccurrence: z.strictObject({ bytes: z.int().positive(), sha256 }).exactOptional(),
 });
 
 const catalogSchema = z
@@ -82,6 +99,11 @@ const catalogSchema = z
 export type WheelSource = z.infer<typeof wheelSchema>;
 export type CatalogEntry = z.infer<typeof entrySchema>;
 export type Catalog = z.infer<typeof catalogSchema>;
+
+/** Names of a model's heads, the default ones first. */
+export function headsNames({ heads }: CatalogEntry): string[] {
+  return heads === undefined ? [] : [heads.default, ...(heads.others ?? [])];
+}
 
 /**
  * Reads `catalog.json` of a suite.

@@ -4,14 +4,15 @@
  * reach an installed model without another download.
  */
 import { join } from 'node:path';
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { describeError, ModelError } from './errors';
 import { hashFile, writeAtomically } from './files';
+import { headsFileNames } from './paths';
 import type { WeightPlan } from './plan';
 import { checkBorrowed } from './plan';
 import type { ProgressListener } from './progress';
 import type { HeadsRecord, InstallRecord } from './record';
-import { formatRecord, headsGraphName, recordName, withoutHeads } from './record';
+import { formatRecord, recordName } from './record';
 import { openSafetensors } from './safetensors';
 import { HeadsSource, TrunkSource } from './sources';
 import type { SuiteHeads } from './suite';
@@ -26,11 +27,9 @@ export interface HeadsJob {
   readonly report: ProgressListener;
 }
 
-/**
- * Bytes that heads take on the disk.
- */
-export function headsBytes(heads: SuiteHeads): number {
-  return heads.parsed.bytes + heads.graph.content.length;
+/** Bytes that heads take on the disk. */
+export function headsBytes(heads: readonly SuiteHeads[]): number {
+  return heads.reduce((sum, { parsed, graph }) => sum + parsed.bytes + graph.content.length, 0);
 }
 
 /**
@@ -71,21 +70,23 @@ export async function writeHeadsWeights(job: HeadsJob, path: string): Promise<He
   return {
     name: heads.name,
     plan: { bytes: Buffer.byteLength(plan.text), sha256: plan.sha256 },
-    graph: { file: headsGraphName, bytes: graph.content.length, sha256: graph.sha256 },
+    graph: { file: headsFileNames(heads.name, parsed.precision).graph, bytes: graph.content.length, sha256: graph.sha256 },
     weights: { file: parsed.weights, ...weights },
   };
 }
 
 /**
- * Gives an installed trunk the suite's heads. Until the last step the record knows either the old
- * heads or none, so that an interruption costs the heads, never the model.
+ * Gives an installed trunk one of the suite's heads. Until the last step the record knows either the
+ * old ones of that name or none, so that an interruption costs these heads, never the model.
+ *
+ * @returns the new record
  */
 export async function renewHeads(
   job: HeadsJob,
   directory: string,
   record: InstallRecord,
   assertHeld: () => Promise<void>,
-): Promise<void> {
+): Promise<InstallRecord> {
   const recordPath = join(directory, recordName);
   const weights = join(directory, job.heads.parsed.weights);
   const partial = `${weights}.partial`;
@@ -94,13 +95,24 @@ export async function renewHeads(
     const heads = await writeHeadsWeights(job, partial);
     job.signal?.throwIfAborted();
     await assertHeld();
-    await writeAtomically(recordPath, formatRecord(withoutHeads(record)));
+    const others = record.heads.filter(({ name }) => name !== heads.name);
+    await writeAtomically(recordPath, formatRecord({ ...record, heads: others }));
     await rename(partial, weights);
-    await writeAtomically(join(directory, headsGraphName), job.heads.graph.content);
-    await writeAtomically(recordPath, formatRecord({ ...record, version: 2, heads }));
+    await writeAtomically(join(directory, heads.graph.file), job.heads.graph.content);
+    const renewed = { ...record, heads: [...others, heads] };
+    await writeAtomically(recordPath, formatRecord(renewed));
+    return renewed;
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
+  }
+}
+
+/** Removes files of heads that the record does not name: of other names, or of an older version. */
+export async function removeOldHeads(directory: string, record: InstallRecord): Promise<void> {
+  const kept = new Set(record.heads.flatMap(({ graph, weights }) => [graph.file, weights.file]));
+  for (const file of await readdir(directory)) {
+    if (/^heads[.-]/.test(file) && !kept.has(file)) await rm(join(directory, file), { force: true });
   }
 }
 

@@ -14,7 +14,7 @@ import { errorCode, explainSystemError, ModelError } from './errors';
 import { formatBytes, freeBytes, hashFile, randomName, writeDurably } from './files';
 import { openGguf } from './gguf';
 import type { HeadsJob } from './install-heads';
-import { headsBytes, renewHeads, writeHeadsWeights } from './install-heads';
+import { headsBytes, removeOldHeads, renewHeads, writeHeadsWeights } from './install-heads';
 import type { InstalledModel, ModelPlace } from './installed';
 import { describeInstalled, findInstalled, lockPath, retiredName } from './installed';
 import { acquireLock } from './lock';
@@ -23,7 +23,7 @@ import type { WeightPlan } from './plan';
 import { parsePlan } from './plan';
 import type { ProgressListener } from './progress';
 import { throttled } from './progress';
-import { formatRecord, graphName, headsGraphName, readRecord } from './record';
+import { formatRecord, graphName, readRecord } from './record';
 import { recordName, tokenizerName } from './record';
 import type { HashedFile, HeadsRecord, InstallRecord } from './record';
 import type { ModelFile, NetworkOptions } from './source';
@@ -52,8 +52,8 @@ interface Job {
   readonly entry: CatalogEntry;
   readonly suite: SuiteModel;
   readonly plan: WeightPlan;
-  /** The heads that the catalogue names. */
-  readonly heads: SuiteHeads | undefined;
+  /** All heads that the catalogue names. */
+  readonly heads: readonly SuiteHeads[];
   readonly report: ProgressListener;
 }
 
@@ -79,8 +79,7 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
       `${suiteModel.plan.path} is the plan of ${plan.model} (${plan.precision}), not of ${id} (${precision}).`,
     );
   }
-  const heads =
-    entry.heads === undefined ? undefined : await readSuiteHeads(suite, id, entry.heads, precision);
+  const heads = await readSuiteHeads(suite, entry, precision);
   const found = await findInstalled(options);
   if (found !== undefined && found.heads.state !== 'outdated') return found;
 
@@ -111,8 +110,7 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
 async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise<InstalledModel> {
   const { options, entry, plan, suite } = job;
   const { home, id, precision, from, signal, network } = options;
-  const output =
-    plan.bytes + suite.graph.content.length + (job.heads ? headsBytes(job.heads) : 0);
+  const output = plan.bytes + suite.graph.content.length + headsBytes(job.heads);
   await requireSpace(job, output + (from === undefined ? await missingBytes(home, entry) : 0));
   const file = await obtainModelFile({ home, entry, from, signal, network, onProgress: job.report });
   await requireSpace(job, output);
@@ -131,23 +129,27 @@ async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise
     throw error;
   }
   await file.discard();
-  return describeInstalled(installedDirectory(home, id, precision), entry, precision, plan.weights, {
-    suite: job.heads,
-    found: record.heads,
-  });
+  const heads = { suite: job.heads, found: record.heads };
+  return await describeInstalled(options, entry, plan.weights, heads);
 }
 
-/** Gives a model that is installed the suite's heads. */
+/** Gives a model that is installed those of the suite's heads that it lacks. */
 async function addHeads(
   job: Job,
   model: InstalledModel,
   assertHeld: () => Promise<void>,
 ): Promise<InstalledModel> {
-  const { options, heads } = job;
-  const record = await readRecord(model.directory, model.id, model.precision);
-  if (heads === undefined || record === undefined) return model;
-  await requireSpace(job, headsBytes(heads));
-  await renewHeads(headsJob(job, heads, model.weights), model.directory, record, assertHeld);
+  const { options } = job;
+  let record = await readRecord(model.directory, model.id, model.precision);
+  if (record === undefined) return model;
+  const ready = new Set(model.heads.sets.map(({ name }) => name));
+  const missing = job.heads.filter(({ name }) => !ready.has(name));
+  await requireSpace(job, headsBytes(missing));
+  for (const heads of missing) {
+    const own = headsJob(job, heads, model.weights);
+    record = await renewHeads(own, model.directory, record, assertHeld);
+  }
+  await removeOldHeads(model.directory, record);
   return (await findInstalled(options)) ?? model;
 }
 
@@ -179,15 +181,16 @@ async function build(job: Job, file: ModelFile, directory: string): Promise<Inst
     onProgress: (done) => report({ phase: 'finish', done, total: plan.bytes }),
   });
 
-  let heads: HeadsRecord | undefined;
-  if (job.heads) {
-    const own = headsJob(job, job.heads, weightsPath);
-    heads = await writeHeadsWeights(own, join(directory, job.heads.parsed.weights));
-    await writeDurably(join(directory, headsGraphName), job.heads.graph.content);
+  const heads: HeadsRecord[] = [];
+  for (const each of job.heads) {
+    const own = headsJob(job, each, weightsPath);
+    const written = await writeHeadsWeights(own, join(directory, each.parsed.weights));
+    await writeDurably(join(directory, written.graph.file), each.graph.content);
+    heads.push(written);
   }
 
   const record: InstallRecord = {
-    version: 2,
+    version: 3,
     id: entry.id,
     precision: options.precision,
     source: { bytes: entry.source.bytes, sha256: entry.source.sha256 },
@@ -195,7 +198,7 @@ async function build(job: Job, file: ModelFile, directory: string): Promise<Inst
     graph: describeContent(graphName, suite.graph.content),
     weights: { file: plan.weights, ...weights },
     tokenizer: describeContent(tokenizerName, Buffer.from(tokenizer)),
-    ...(heads && { heads }),
+    heads,
   };
   await writeDurably(join(directory, recordName), formatRecord(record));
   await syncDirectory(directory);

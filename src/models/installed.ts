@@ -9,14 +9,19 @@ import { errorCode, explainSystemError, ModelError } from './errors';
 import { fileSize, hashFile, randomName, writeAtomically } from './files';
 import { acquireLock } from './lock';
 import type { Precision } from './paths';
-import { installedDirectory, modelDirectory, precisions } from './paths';
+import {
+  headsFileNames,
+  installedDirectory,
+  modelDirectory,
+  precisions,
+  suiteTable,
+} from './paths';
 import type { HeadsDescription } from './plan';
 import type { ProgressListener } from './progress';
 import type { HashedFile, HeadsRecord, InstallRecord } from './record';
 import {
   formatRecord,
   graphName,
-  headsGraphName,
   readRecord,
   recordName,
   tokenizerName,
@@ -33,22 +38,28 @@ export interface InstalledModel {
   readonly weights: string;
   readonly tokenizer: string;
   readonly heads: InstalledHeads;
+  /** The suite's co-occurrence table; its hash is checked when it is used. */
+  readonly table?: { readonly file: string; readonly sha256: string };
   readonly entry: CatalogEntry;
 }
 
-/** Token heads of an installation. Without them the model decodes plainly. */
-export type InstalledHeads =
-  /** The suite has none for this model. */
-  | { readonly state: 'none' }
-  /** The suite has some, but these are not installed, or others are: install the model again. */
-  | { readonly state: 'outdated' }
-  | {
-      readonly state: 'ready';
-      readonly name: string;
-      readonly graph: string;
-      readonly weights: string;
-      readonly description: HeadsDescription;
-    };
+/** Token heads of an installation. Without any the model decodes plainly. */
+export interface InstalledHeads {
+  /**
+   * `none`: the suite has none for this model. `outdated`: it has some that are not installed; install
+   * the model again.
+   */
+  readonly state: 'none' | 'outdated' | 'ready';
+  /** Those that are usable, in the catalogue's order. */
+  readonly sets: readonly HeadsSet[];
+}
+
+export interface HeadsSet {
+  readonly name: string;
+  readonly graph: string;
+  readonly weights: string;
+  readonly description: HeadsDescription;
+}
 
 export interface ModelPlace {
   readonly suite: string;
@@ -103,15 +114,21 @@ async function findEntry(
   }
   const graph = await refreshGraph(directory, record.graph, suiteModel.graph);
   if (graph === undefined) return undefined;
-  let current: InstallRecord = { ...record, graph };
-  const suiteHeads =
-    entry.heads === undefined ? undefined : await readSuiteHeads(suite, id, entry.heads, precision);
-  const heads = suiteHeads && (await refreshHeads(directory, record.heads, suiteHeads));
-  if (heads) current = { ...current, heads };
-  if (graph !== record.graph || (heads && heads !== record.heads)) {
+  const heads: HeadsRecord[] = [];
+  let changed = graph !== record.graph;
+  const suiteHeads = await readSuiteHeads(suite, entry, precision);
+  for (const own of suiteHeads) {
+    const recorded = record.heads.find(({ name }) => name === own.name);
+    const current = await refreshHeads(directory, recorded, own);
+    if (current) heads.push(current);
+    if (current && current !== recorded) changed = true;
+  }
+  if (changed) {
+    const others = record.heads.filter((each) => !heads.some(({ name }) => name === each.name));
+    const current = { ...record, graph, heads: [...heads, ...others] };
     await writeAtomically(join(directory, recordName), formatRecord(current));
   }
-  return describeInstalled(directory, entry, precision, record.weights.file, {
+  return await describeInstalled({ suite, home, id, precision }, entry, record.weights.file, {
     suite: suiteHeads,
     found: heads,
   });
@@ -137,46 +154,65 @@ async function refreshHeads(
   recorded: HeadsRecord | undefined,
   suite: SuiteHeads,
 ): Promise<HeadsRecord | undefined> {
-  if (recorded?.name !== suite.name || recorded.plan.sha256 !== suite.plan.sha256) return undefined;
+  if (recorded?.plan.sha256 !== suite.plan.sha256) return undefined;
+  const names = headsFileNames(suite.name, suite.parsed.precision);
   const { weights } = recorded;
+  if (recorded.graph.file !== names.graph || weights.file !== names.weights) return undefined;
   if ((await fileSize(join(directory, weights.file))) !== weights.bytes) return undefined;
   const graph = await refreshGraph(directory, recorded.graph, suite.graph);
   if (graph === undefined) return undefined;
   return graph === recorded.graph ? recorded : { ...recorded, graph };
 }
 
-export function describeInstalled(
-  directory: string,
+export async function describeInstalled(
+  { suite, home, id, precision }: ModelPlace,
   entry: CatalogEntry,
-  precision: Precision,
   weights: string,
-  heads: { suite: SuiteHeads | undefined; found: HeadsRecord | undefined },
-): InstalledModel {
+  heads: { suite: readonly SuiteHeads[]; found: readonly HeadsRecord[] },
+): Promise<InstalledModel> {
+  const directory = installedDirectory(home, id, precision);
+  const table = await findTable(suite, entry);
   return {
-    id: entry.id,
+    id,
     precision,
     directory,
     graph: join(directory, graphName),
     weights: join(directory, weights),
     tokenizer: join(directory, tokenizerName),
     heads: describeHeads(directory, heads),
+    ...(table && { table }),
     entry,
   };
 }
 
 function describeHeads(
   directory: string,
-  { suite, found }: { suite: SuiteHeads | undefined; found: HeadsRecord | undefined },
+  { suite, found }: { suite: readonly SuiteHeads[]; found: readonly HeadsRecord[] },
 ): InstalledHeads {
-  if (suite === undefined) return { state: 'none' };
-  if (found === undefined) return { state: 'outdated' };
-  return {
-    state: 'ready',
-    name: found.name,
-    graph: join(directory, headsGraphName),
-    weights: join(directory, found.weights.file),
-    description: suite.parsed.heads,
-  };
+  const sets = suite.flatMap(({ name, parsed }): HeadsSet[] => {
+    const record = found.find((each) => each.name === name);
+    if (record === undefined) return [];
+    const graph = join(directory, record.graph.file);
+    const weights = join(directory, record.weights.file);
+    return [{ name, graph, weights, description: parsed.heads }];
+  });
+  if (suite.length === 0) return { state: 'none', sets };
+  return { state: sets.length === suite.length ? 'ready' : 'outdated', sets };
+}
+
+/** The table that the catalogue names, where the suite has it. */
+async function findTable(
+  suite: string,
+  { id, cooccurrence }: CatalogEntry,
+): Promise<InstalledModel['table']> {
+  if (cooccurrence === undefined) return undefined;
+  const file = suiteTable(suite, id);
+  if ((await fileSize(file)) !== cooccurrence.bytes) {
+    throw new ModelError(
+      `The suite lacks the co-occurrence table of ${id}, or has another one: ${file} should have ${cooccurrence.bytes} bytes. Reinstall the extension.`,
+    );
+  }
+  return { file, sha256: cooccurrence.sha256 };
 }
 
 /**
@@ -205,8 +241,8 @@ async function findProblems(
   options: { signal?: AbortSignal; onProgress?: ProgressListener },
 ): Promise<string[]> {
   const { heads } = record;
-  const files = [record.graph, record.weights, record.tokenizer];
-  if (heads !== undefined) files.push(heads.graph, heads.weights);
+  const ofHeads = heads.flatMap(({ graph, weights }) => [graph, weights]);
+  const files = [record.graph, record.weights, record.tokenizer, ...ofHeads];
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const problems: string[] = [];
   let before = 0;

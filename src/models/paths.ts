@@ -74,6 +74,20 @@ export function suiteFiles(
   };
 }
 
+/** Names of installed heads' files. The weight file's is in the plan too, as the graph refers to it. */
+export function headsFileNames(
+  name: string,
+  precision: Precision,
+): { graph: string; weights: string } {
+  return { graph: `heads-${name}.onnx`, weights: `heads-${name}-weights-${precision}.bin` };
+}
+
+/** The suite's co-occurrence table of a model. */
+export function suiteTable(suite: string, id: string): string {
+  if (!modelIdPattern.test(id)) throw new RangeError(`"${id}" is not a model id.`);
+  return hostPath.join(suite, id, 'cooccurrence.bin');
+}
+
 /** The suite's files of a model's heads. `name` is the catalogue's. */
 export function suiteHeadsFiles(
   suite: string,

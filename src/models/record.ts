@@ -10,7 +10,6 @@ import type { Precision } from './paths';
 export const recordName = 'installed.json';
 export const graphName = 'graph.onnx';
 export const tokenizerName = 'tokenizer.json';
-export const headsGraphName = 'heads.onnx';
 
 const hashed = z.object({
   bytes: z.int().nonnegative(),
@@ -22,8 +21,8 @@ const file = hashed.extend({ file: z.string().regex(/^[A-Za-z0-9][\w.-]*$/) });
 const heads = z.object({ name: z.string(), plan: hashed, graph: file, weights: file });
 
 const recordSchema = z.object({
-  /** Version 1 knew of no heads; its trunk is the same. */
-  version: z.union([z.literal(1), z.literal(2)]),
+  /** Versions 1 and 2 knew of no heads, or of one set under other names; their trunk is the same. */
+  version: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   id: z.string(),
   precision: z.enum(['int8', 'fp32']),
   source: hashed,
@@ -31,7 +30,7 @@ const recordSchema = z.object({
   graph: file,
   weights: file,
   tokenizer: file,
-  heads: heads.exactOptional(),
+  heads: z.array(heads),
 });
 
 export type InstallRecord = z.infer<typeof recordSchema>;
@@ -46,22 +45,20 @@ export async function readRecord(
 ): Promise<InstallRecord | undefined> {
   try {
     const content: unknown = JSON.parse(await readFile(join(directory, recordName), 'utf8'));
-    const record = recordSchema.parse(content);
+    const record = recordSchema.parse(migrated(content));
     const own = record.id === id && record.precision === precision;
     const named = record.graph.file === graphName && record.tokenizer.file === tokenizerName;
     if (!own || !named) return undefined;
-    const headsNamed = record.heads?.graph.file === headsGraphName;
-    return record.version === 2 && headsNamed ? record : withoutHeads(record);
+    return { ...record, version: 3 };
   } catch {
     return undefined;
   }
 }
 
-/** The record of the trunk alone. */
-export function withoutHeads(record: InstallRecord): InstallRecord {
-  const trunk: InstallRecord = { ...record, version: 2 };
-  delete trunk.heads;
-  return trunk;
+/** Heads of older versions are made again. */
+function migrated(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null) return content;
+  return 'version' in content && content.version === 3 ? content : { ...content, heads: [] };
 }
 
 export function formatRecord(record: InstallRecord): string {

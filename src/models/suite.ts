@@ -4,9 +4,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CatalogEntry } from './catalog';
+import { headsNames } from './catalog';
 import { errorCode, ModelError } from './errors';
 import type { Precision } from './paths';
-import { suiteFiles, suiteHeadsFiles } from './paths';
+import { headsFileNames, suiteFiles, suiteHeadsFiles } from './paths';
 import type { HeadsPlan } from './plan';
 import { parsePlan } from './plan';
 
@@ -33,11 +35,20 @@ export async function readSuiteModel(
 }
 
 /**
- * The heads that the catalogue names for a model.
+ * All heads that the catalogue names for a model, the default ones first.
  *
- * @throws {ModelError} when they are missing or malformed
+ * @throws {ModelError} when some are missing or malformed
  */
 export async function readSuiteHeads(
+  suite: string,
+  entry: CatalogEntry,
+  precision: Precision,
+): Promise<SuiteHeads[]> {
+  const names = headsNames(entry);
+  return await Promise.all(names.map((name) => readOne(suite, entry.id, name, precision)));
+}
+
+async function readOne(
   suite: string,
   id: string,
   name: string,
@@ -53,6 +64,10 @@ export async function readSuiteHeads(
   const { heads } = parsed;
   if (heads === undefined || parsed.model !== id || parsed.precision !== precision) {
     throw new ModelError(`${paths.plan} is not a plan of ${precision} heads of ${id}. ${again}`);
+  }
+  const { weights } = headsFileNames(name, precision);
+  if (parsed.weights !== weights) {
+    throw new ModelError(`${paths.plan} names ${parsed.weights} instead of ${weights}. ${again}`);
   }
   return { ...found, name, parsed: { ...parsed, heads }, file: join(paths.folder, heads.file) };
 }

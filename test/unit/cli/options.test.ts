@@ -23,6 +23,9 @@ describe('the options of the command line', () => {
       precision: 'int8',
       mode: 'exact',
       epsilon: 0.5,
+      heads: undefined,
+      temperature: undefined,
+      seed: undefined,
       maxTokens: undefined,
       threads: undefined,
       json: false,
@@ -33,6 +36,7 @@ describe('the options of the command line', () => {
     assert.deepEqual(
       choose(
         ...['--model', 'm', '--precision=fp32', '--mode', 'fast', '--epsilon', '0'],
+        ...['--heads', 'none', '--temperature=0.7', '--seed', '5'],
         ...['--max-tokens', '1', '--threads=2', '--json'],
       ),
       {
@@ -40,6 +44,9 @@ describe('the options of the command line', () => {
         precision: 'fp32',
         mode: 'fast',
         epsilon: 0,
+        heads: 'none',
+        temperature: 0.7,
+        seed: 5,
         maxTokens: 1,
         threads: 2,
         json: true,

@@ -9,7 +9,9 @@ import type {
   StepSummary,
 } from '../../../src/engine/protocol';
 import { DeadlineReached } from '../../../src/engine/server';
+import { DynamicDrafter } from '../../../src/decoding/drafter';
 import { characterTokenizer } from '../../fixtures/character-tokenizer';
+import { ScriptedProposer } from '../../fixtures/scripted-proposer';
 import {
   predict,
   ScriptedStepper,
@@ -86,6 +88,69 @@ describe('the completer', () => {
     assert.equal(result.promptTokens, 6);
     assert.equal(result.reusedTokens, 0);
     assert.ok(result.prefillMs >= 0 && result.decodeMs >= 0);
+  });
+
+  describe('with heads', () => {
+    const guessing = () => {
+      const script = writes('abcdefghi');
+      const stepper = new ScriptedStepper(script);
+      const proposer = new ScriptedProposer(stepper, script);
+      const drafter = new DynamicDrafter({ proposer });
+      const options = { model: 'scripted', format: FORMAT, stepper, tokenizer };
+      return createCompleter({ ...options, proposer, drafter });
+    };
+    const raw = (changes: Partial<CompletionRequest>) => request({ raw: true, ...changes });
+
+    it('runs each mode as itself, to the same text where the heads are right', async () => {
+      for (const mode of ['ar', 'exact', 'fast'] as const) {
+        const result = await guessing().complete(raw({ mode, epsilon: 0 }), never);
+        assert.deepEqual([result.mode, result.text], [mode, 'abcdefghi']);
+        if (mode === 'ar') assert.equal(result.steps.length, 9);
+        else assert.ok(result.steps.length < 7, `${mode}: ${result.steps.length} steps`);
+      }
+    });
+
+    it('takes fast mode’s parts from the request', async () => {
+      const lengths = async (changes: Partial<CompletionRequest>) =>
+        (await guessing().complete(raw({ mode: 'fast', ...changes }), never)).steps.map(
+          ({ n }) => n,
+        );
+      // Every prediction here is a single candidate: J is 1, less what the penalty takes.
+      assert.deepEqual(await lengths({ epsilon: 0.95 }), [3, 3, 3]);
+      assert.deepEqual(await lengths({ epsilon: 0.95, fast: { maxOrder: 2 } }), [2, 2, 2, 2, 1]);
+      assert.deepEqual(await lengths({ epsilon: 1 }), Array(9).fill(1));
+    });
+
+    it('drafts from the sources that the request allows', async () => {
+      const none = { drafts: { heads: false, lookup: false } };
+      const result = await guessing().complete(raw({ mode: 'exact', ...none }), never);
+      assert.deepEqual([result.mode, result.steps.length], ['exact', 9]);
+    });
+
+    it('tells the texts of traced tokens', async () => {
+      const trace = { candidates: 3 };
+      const result = await guessing().complete(raw({ mode: 'fast', trace }), never);
+      const [first] = result.steps;
+      assert.deepEqual(
+        first?.trace?.places.map(({ base, head }) => (base ?? head)?.texts),
+        [['a'], ['b'], ['c']],
+      );
+      assert.deepEqual(first.trace.decision?.cells[0]?.texts, ['a', 'b', 'c']);
+      const last = result.steps.at(-1)?.trace?.places;
+      assert.ok(last?.every(({ base, head }) => (base ?? head)?.texts?.length === 1));
+    });
+
+    it('says so when fast mode has no table that is sound', async () => {
+      const script = writes('abc');
+      const stepper = new ScriptedStepper(script);
+      const completer = createCompleter({
+        ...{ model: 'scripted', format: FORMAT, stepper, tokenizer },
+        proposer: new ScriptedProposer(stepper, script),
+        table: () => Promise.reject(new EngineError('model', 'The table is damaged.')),
+      });
+      await assert.rejects(completer.complete(raw({ mode: 'fast' }), never), /table is damaged/);
+      assert.equal((await completer.complete(raw({ mode: 'ar' }), never)).text, 'abc');
+    });
   });
 
   it('keeps to the order of fields that the request names', async () => {

@@ -56,6 +56,20 @@ const toChild: ToChild[] = [
   { type: 'complete', id: 2, request },
   { type: 'complete', id: 3, request: { ...request, order: 'prefix-first', deadlineMs: 100 } },
   {
+    type: 'complete',
+    id: 8,
+    request: {
+      ...request,
+      mode: 'fast',
+      fast: {
+        ...{ maxOrder: 3, topK: 50, alpha: 0.5, unseen: 'parts', useStatic: true, useOtsu: false },
+        ...{ useBlur: false, penalty: 1.1, penaltyWindow: 64, repeats: 'ngram', chains: 2 },
+      },
+      drafts: { heads: false, lookup: true },
+      trace: { candidates: 10 },
+    },
+  },
+  {
     type: 'generate',
     id: 4,
     request: { prompt: 'p', chat: true, maxTokens: 1, mode: 'ar', epsilon: 1, seed: -5 },
@@ -87,6 +101,39 @@ const toParent: ToParent[] = [
     info: { id: 'm', precision: 'int8', contextLength: 100, loadMs: 5 },
   },
   { type: 'step', id: 4, step: outcome.steps[0] },
+  {
+    type: 'step',
+    id: 5,
+    step: {
+      ...outcome.steps[0],
+      draft: { source: 'head', tokens: 2, accepted: 1 },
+      trace: {
+        places: [
+          {
+            base: { ids: [1], logits: [-0.5], logNormalizer: 0, texts: ['a'] },
+            head: { ids: [1, 2], logits: [3, 2], logNormalizer: 4 },
+            draft: { id: 1, text: 'a', source: 'head', fate: 'accepted' },
+          },
+          {},
+        ],
+        heads: 'chained',
+        decision: {
+          order: 2,
+          joint: 0.4,
+          epsilon: 0.3,
+          tried: [
+            {
+              ...{ order: 2, staticThreshold: 0.3, adaptiveThreshold: 0.2, survivors: 3 },
+              ...{ largest: 0.4, unmasked: false, outcome: 'chosen' },
+            },
+          ],
+          cells: [{ ids: [1, 2], texts: ['a', 'b'], value: 0.4, survives: true }],
+        },
+        draftMs: 3,
+        decideMs: 0.1,
+      },
+    },
+  },
   {
     type: 'result',
     id: 2,
@@ -167,6 +214,13 @@ describe('the protocol', () => {
       { deadlineMs: 0 },
       { prefix: 'x'.repeat(LIMITS.text + 1) },
       { mode: 'quick' },
+      { fast: { penalty: 0.5 } },
+      { fast: { blur: true } },
+      { fast: { topK: 0 } },
+      { fast: { chains: 100 } },
+      { drafts: { lookup: 'yes' } },
+      { trace: true },
+      { trace: { candidates: LIMITS.candidates + 1 } },
       { surprise: 1 } as Partial<Record<keyof CompletionRequest, unknown>>,
     ];
     for (const change of wrong) {

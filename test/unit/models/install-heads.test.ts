@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { InstallOptions, InstallProgress } from '../../../src/models/install';
 import { installModel } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
+import { modelFiles } from '../../../src/engine/client';
 import { findInstalled, verifyInstalled } from '../../../src/models/installed';
 import { tinyHeadsPlan, TinyModel } from '../../fixtures/tiny-model';
 
@@ -23,14 +24,16 @@ describe('installed heads', function () {
     return model;
   };
   const ready = ({ heads }: InstalledModel) => {
-    assert.ok(heads.state === 'ready');
-    return heads;
+    assert.equal(heads.state, 'ready');
+    const [first] = heads.sets;
+    assert.ok(first);
+    return first;
   };
   const files = async ({ directory }: InstalledModel) => (await readdir(directory)).sort();
   const whole = [
     'graph.onnx',
-    'heads-weights-int8.bin',
-    'heads.onnx',
+    'heads-shared-weights-int8.bin',
+    'heads-shared.onnx',
     'installed.json',
     'tokenizer.json',
     'weights-int8.bin',
@@ -71,7 +74,7 @@ describe('installed heads', function () {
     const before = await install();
     const old = await readFile(ready(before).weights);
     await tiny.writeHeads(2);
-    assert.deepEqual((await find()).heads, { state: 'outdated' });
+    assert.deepEqual((await find()).heads, { state: 'outdated', sets: [] });
     tiny.answer = () => assert.fail('nothing is to be downloaded');
     const after = await install();
     assert.equal(tiny.requests.length, 1);
@@ -86,7 +89,7 @@ describe('installed heads', function () {
   it('are added to a model that was installed without them', async () => {
     await tiny.writeCatalog();
     const plain = await install();
-    assert.deepEqual(plain.heads, { state: 'none' });
+    assert.deepEqual(plain.heads, { state: 'none', sets: [] });
     await tiny.writeHeads();
     assert.equal((await find()).heads.state, 'outdated');
     const model = await install();
@@ -105,7 +108,41 @@ describe('installed heads', function () {
     }
     await writeFile(ready(model).weights, Buffer.alloc(tinyHeadsPlan.bytes));
     ready(await find());
-    await assert.rejects(verifyInstalled(model), /heads-weights-int8.bin has changed/);
+    await assert.rejects(verifyInstalled(model), /heads-shared-weights-int8.bin has changed/);
+  });
+
+  it('may be several, of which missing ones leave the others usable', async () => {
+    const model = await install();
+    await tiny.writeHeadsFiles('independent', 3);
+    await tiny.writeCatalog({}, { default: 'independent', others: ['shared'] });
+    const between = await find();
+    assert.equal(between.heads.state, 'outdated');
+    assert.deepEqual(between.heads.sets, model.heads.sets);
+    const old = await readFile(ready(model).weights);
+
+    const whole = await install();
+    assert.equal(whole.heads.state, 'ready');
+    assert.deepEqual(
+      whole.heads.sets.map(({ name }) => name),
+      ['independent', 'shared'],
+    );
+    assert.deepEqual(await find(), whole);
+    assert.deepEqual(await readFile(ready(model).weights), old);
+    await verifyInstalled(whole);
+    assert.deepEqual(modelFiles(whole).heads?.name, 'independent');
+    assert.deepEqual(modelFiles(whole, 'shared').heads?.name, 'shared');
+    assert.equal(modelFiles(whole, 'none').heads, undefined);
+    assert.throws(() => modelFiles(whole, 'other'), /it has: independent, shared, none/);
+    assert.throws(() => modelFiles(between, 'independent'), /run "models install tiny-model"/);
+    assert.equal(modelFiles(between).heads, undefined);
+  });
+
+  it('of older versions and other names are cleared away', async () => {
+    const model = await install();
+    await writeFile(join(model.directory, 'heads.onnx'), 'old');
+    await writeFile(join(model.directory, 'heads-weights-int8.bin'), 'old');
+    await tiny.writeHeads(2);
+    assert.deepEqual(await files(await install()), whole);
   });
 
   it('take over a changed graph while their plan is unchanged', async () => {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -58,8 +59,11 @@ class WeightPlan:
 
     @property
     def weights(self) -> str:
-        prefix = "" if self.heads is None else "heads-"
-        return f"{prefix}weights-{self.precision}.bin"
+        if self.heads is None:
+            return f"weights-{self.precision}.bin"
+        # By the trained heads' name: a base may have several.
+        trained = Path(str(self.heads.get("file", "heads"))).stem
+        return f"{trained}-weights-{self.precision}.bin"
 
     def float32(
         self, name: str, shape: list[int], sources: list[Source], transpose: bool = False
