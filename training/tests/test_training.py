@@ -15,9 +15,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tiny import BASE, LENGTH, base_model, make_cache, random_rows, train_config  # noqa: E402
+from tiny import (  # noqa: E402
+    BASE,
+    LENGTH,
+    base_model,
+    make_cache,
+    random_rows,
+    token_heads,
+    train_config,
+)
 
 from dynamo_training.__main__ import main  # noqa: E402
+from dynamo_training.bases import BASES  # noqa: E402
+from dynamo_training.export.pack import pack  # noqa: E402
 from dynamo_training.model.heads import HeadsConfig  # noqa: E402
 from dynamo_training.train import cache as caches  # noqa: E402
 from dynamo_training.train import run as runs  # noqa: E402
@@ -29,9 +39,11 @@ from dynamo_training.train.checkpoint import (  # noqa: E402
 )
 from dynamo_training.train.config import TrainConfig  # noqa: E402
 from dynamo_training.train.curves import plot, read_log  # noqa: E402
+from dynamo_training.train.first_weights import first_heads, provenance  # noqa: E402
 from dynamo_training.train.run import Run  # noqa: E402
 from dynamo_training.train.trainer import Batch, Diverged, Rows, Trainer  # noqa: E402
 
+WIDE = replace(BASE, vocabulary=64)
 LIVE = {"target": "labels", "rate_base": 1e-3, "rate_mixed": 1e-4}
 
 
@@ -338,3 +350,24 @@ def test_a_failed_command_says_why(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "train: " in capsys.readouterr().err
     assert main(["plot", str(tmp_path)]) == 1
     assert "not a run of `train`" in capsys.readouterr().err
+
+
+def test_heads_of_the_suite_learn_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BASES, "tiny", WIDE)
+    model, config = base_model(WIDE), train_config(start="heads-shared", shortlist=64)
+    with pytest.raises(FileNotFoundError, match="start is one of last, random or heads"):
+        first_heads(config, model, tmp_path)
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    taught = token_heads(config.heads, WIDE, seed=5)
+    pack(folder / "heads-shared.safetensors", taught, np.arange(64), {"tokensSeen": 7})
+    found = first_heads(config, model, tmp_path).state_dict()
+    for name, value in taught.state_dict().items():
+        # int8 rows: at most half a step of the row's scale away.
+        step = value.abs().amax(-1, keepdim=True) / 127 if value.dim() == 2 else value.abs() * 1e-6
+        assert ((found[name] - value).abs() <= step / 2 + 1e-7).all(), name
+    said = provenance(config, tmp_path)["start"]
+    assert said["record"]["tokensSeen"] == 7 and len(said["sha256"]) == 64
+    assert provenance(train_config()) == {}
+    with pytest.raises(ValueError, match="holds heads of"):
+        first_heads(train_config("independent", start="heads-shared"), model, tmp_path)

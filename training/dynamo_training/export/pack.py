@@ -156,6 +156,12 @@ def read_heads(path: Path, base: Base) -> PackedHeads:
     return PackedHeads(spec, tensors, shortlist, record)
 
 
+def read_record(path: Path, base: Base) -> dict[str, Any]:
+    """What a file says of itself. Raises ValueError where it is not one of this base's heads."""
+    with safe_open(path, framework="numpy") as file:
+        return _read_record(file.metadata() or {}, base)[1]
+
+
 def describe_heads(path: Path, base: Base) -> tuple[HeadsSpec, dict[str, object]]:
     """What a graph needs to know of a file: the heads' configuration, and name and hash of the
     file for the weight plan."""

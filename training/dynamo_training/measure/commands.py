@@ -33,6 +33,7 @@ def measure(options: argparse.Namespace) -> int:
     from ..train.cache import Cache
     from ..train.checkpoint import read_checkpoint
     from ..train.config import TrainConfig
+    from ..train.first_weights import first_heads
     from .evaluate import Model, accepted_length, evaluate
 
     keep_large_buffers()
@@ -44,9 +45,10 @@ def measure(options: argparse.Namespace) -> int:
         config = TrainConfig.from_json(state["config"])
     heldout = Cache(options.heldout)
     base = BaseModel.from_gguf(options.gguf, config.base, torch.bfloat16)
-    heads = TokenHeads(config.base, config.heads)
-    heads.initialise(base, config.start, config.seed)
-    if state is not None:
+    if state is None:
+        heads = first_heads(config, base)
+    else:
+        heads = TokenHeads(config.base, config.heads)
         heads.load_state_dict(state["heads"])
         if state["base"] is not None:
             base.load_state_dict(state["base"])

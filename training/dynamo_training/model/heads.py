@@ -30,6 +30,7 @@ from .base_model import BaseModel
 from .transformer import DecoderLayer, RMSNorm, rotary_tables
 
 KINDS = ("independent", "chained", "shared")
+STARTS = ("last", "random")
 
 Seen = list[list[tuple[Tensor, Tensor]]]
 """Keys and values of a head's applications so far, by layer."""
@@ -100,8 +101,8 @@ class TokenHeads(nn.Module):
         Random matrices are normal with deviation 0.02 / sqrt(2 * layers of the base) where they
         write to the residual stream and 0.02 elsewhere (GPT-2's rule); random biases are 0.
         """
-        if start not in ("last", "random"):
-            raise ValueError(f"unknown start {start!r}: last or random")
+        if start not in STARTS:
+            raise ValueError(f"unknown start {start!r}: one of {', '.join(STARTS)}")
         generator = torch.Generator().manual_seed(seed)
         for head in self.heads:
             for index, layer in enumerate(head.layers):

@@ -165,6 +165,9 @@ def train(options: argparse.Namespace) -> int:
     trainer = Trainer(config, model, source.shortlist, rows.length, device)
     run = Run(trainer, rows, heldout, options.out)
     run.prepare(options.resume)
+    if run.first:
+        data = source.meta | {"parts": len(rows.parts), "distinctTokens": rows.tokens}
+        (options.out / "data.json").write_text(json.dumps(data, indent=1) + "\n")
     done = run.go(options.minutes)
     if run.first:
         draw(options.out)
@@ -188,6 +191,7 @@ def export(options: argparse.Namespace) -> int:
     from ..model.heads import TokenHeads
     from .checkpoint import read_checkpoint
     from .config import TrainConfig
+    from .first_weights import provenance
 
     state = read_checkpoint(options.checkpoint)
     config = TrainConfig.from_json(state["config"])
@@ -195,8 +199,16 @@ def export(options: argparse.Namespace) -> int:
         raise ValueError("only heads on the base as published can be exported: this base learnt")
     heads = TokenHeads(config.base, config.heads)
     heads.load_state_dict(state["heads"])
-    record: dict[str, object] = {"training": state["config"], "step": state["step"]}
-    measures = options.checkpoint / "measures.json"
+    run = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    data = json.loads((run / "data.json").read_text())
+    record: dict[str, object] = {
+        "training": state["config"],
+        "data": data,
+        "tokensSeen": state["step"] * config.batch_rows * data["length"],
+        "seconds": round(state["seconds"]),
+        "device": state["device"],
+    } | provenance(config)
+    measures = run / "measures.json"
     if measures.is_file():
         record["measures"] = json.loads(measures.read_text())
     pack(options.out, heads, state["shortlist"].int().numpy(), record)

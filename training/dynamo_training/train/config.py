@@ -17,7 +17,8 @@ class TrainConfig:
     base_id: str
     heads: HeadsConfig = field(default_factory=HeadsConfig)
     start: str = "last"
-    """`last`: heads begin as copies of the base's last layers; `random`: drawn."""
+    """`last`: heads begin as copies of the base's last layers; `random`: drawn; else the name of
+    heads in the suite's folder of the base, `heads-shared` say, that learn on."""
     target: str = "distil"
     """`distil`: the base's distribution; `labels`: the text's tokens."""
     optimiser: str = "muon"

@@ -113,7 +113,7 @@ class Run:
         return trainer.step == trainer.steps
 
     def _save(self) -> None:
-        state = {**self.trainer.state(), "seconds": self.seconds}
+        state = {**self.trainer.state(), "seconds": self.seconds, "device": device_name()}
         if self.first:
             save_checkpoint(self.folder, state)
         sharding.wait()
@@ -137,6 +137,13 @@ class Run:
             with (self.folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
         return means
+
+
+def device_name() -> str:
+    """What trained, for the record."""
+    if torch.cuda.is_available():
+        return f"{sharding.processes()} x {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} CPU threads"
 
 
 @torch.inference_mode()

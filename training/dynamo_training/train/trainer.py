@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from ..model.base_model import BaseModel
 from ..model.guesses import best_tokens, head_states
-from ..model.heads import TokenHeads
 from . import sharding
 from .cache import Cache, bf16_from_numpy
 from .config import TrainConfig
+from .first_weights import first_heads
 from .full import FullModel
 from .objective import cross_entropy, label_targets
 from .optimiser import Optimisers
@@ -59,6 +59,11 @@ class Rows:
     def batch_tokens(self) -> int:
         return self.config.batch_rows * self.length
 
+    @property
+    def tokens(self) -> int:
+        """Of all rows: what an epoch sees."""
+        return len(self.places) * self.length
+
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0."""
         size = self.config.batch_rows
@@ -98,9 +103,7 @@ class Trainer:
         self.config = config
         self.model = model
         self.device = model.embedding.weight.device if device is None else device
-        heads = TokenHeads(model.base, config.heads)
-        heads.initialise(model, config.start, config.seed)
-        self.heads = heads.float().to(model.embedding.weight.device)
+        self.heads = first_heads(config, model).float().to(model.embedding.weight.device)
         self.shortlist = torch.from_numpy(shortlist[: config.shortlist].astype(np.int64))
         self.shortlist = self.shortlist.to(self.device)
         self.places = torch.full((model.base.vocabulary,), -1, device=self.device)
