@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .bases import BASES
-from .data import corpus
+from .data import cooccurrence, corpus
 from .export.heads import build_heads
 from .export.layers import PRECISIONS
 from .export.pack import describe_heads
 from .export.probe import build_probe
 from .export.trunk import build_trunk
 from .measure import commands as measuring
+from .suite import SUITE
 from .train import commands as training
-
-SUITE = Path(__file__).resolve().parents[2] / "models"
 
 
 def graphs(models: Path, check: bool) -> int:
@@ -66,7 +65,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dynamo_training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for room in (corpus, training, measuring):
+    for room in (corpus, cooccurrence, training, measuring):
         room.add_commands(commands)
     add_commands(commands)
     options = parser.parse_args(arguments)

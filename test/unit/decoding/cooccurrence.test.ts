@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { CooccurrenceMask } from '../../../src/decoding/cooccurrence';
 import { readCooccurrence } from '../../../src/decoding/cooccurrence-file';
 import { CODES, writeCooccurrence, type TableContent } from '../../fixtures/cooccurrence-writer';
+import counted from '../../fixtures/cooccurrence.json';
 import { tableOf } from '../../fixtures/naive-decision';
 
 const near = (actual: number, expected: number) =>
@@ -53,6 +54,21 @@ const SMALL: TableContent = {
 };
 
 describe('readCooccurrence', () => {
+  it('reads what the training package counted (training/goldens/cooccurrence.py)', () => {
+    const table = readCooccurrence(Buffer.from(counted.file, 'base64'));
+    for (const [id, frequency] of counted.unigrams.entries()) {
+      assert.ok(Math.abs(table.unigram(id) - frequency) < 1e-7);
+    }
+    // Lifts are rounded to 255 steps of their logarithm.
+    const alike = (one: number, other: number) => Math.abs(Math.log2(one / other)) < 0.04;
+    for (const [ngram, lift] of Object.entries<number | null>(counted.lifts)) {
+      const [a = 0, b = 0, c] = ngram.split(',').map(Number);
+      const found = c === undefined ? table.pairLift(a, b) : table.tripleLift(a, b, c);
+      if (lift === null) assert.equal(found, undefined, ngram);
+      else assert.ok(found !== undefined && alike(found, lift), `${ngram}: ${found}, not ${lift}`);
+    }
+  });
+
   it('finds what was written and nothing else', () => {
     const content = fc
       .record({
