@@ -1,15 +1,40 @@
-// Bundles the command line and the engine's child process into dist/.
+// Bundles the extension, the command line and the engine's child process into dist/.
 import { build } from 'esbuild';
 
-await build({
-  entryPoints: { cli: 'src/cli.ts', worker: 'src/engine/worker.ts' },
+const common = {
   outdir: 'dist',
   bundle: true,
-  platform: 'node',
   format: 'cjs',
+  sourcemap: true,
+  logLevel: 'warning',
+};
+
+await build({
+  ...common,
+  entryPoints: { cli: 'src/cli.ts', worker: 'src/engine/worker.ts' },
+  platform: 'node',
   target: 'node20',
   external: ['onnxruntime-node'],
   loader: { '.onnx': 'binary' },
-  sourcemap: true,
-  logLevel: 'warning',
+});
+
+// What the editor loads at activation; small, so that it is read in no time.
+await build({
+  ...common,
+  entryPoints: { extension: 'src/extension.ts' },
+  platform: 'node',
+  target: 'node20',
+  external: ['vscode'],
+  minify: true,
+  keepNames: true,
+});
+
+// For editors in a browser, where there are no processes: says so.
+await build({
+  ...common,
+  entryPoints: { web: 'src/web.ts' },
+  platform: 'browser',
+  target: 'es2022',
+  external: ['vscode'],
+  minify: true,
 });

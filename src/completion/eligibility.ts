@@ -12,8 +12,8 @@ export interface AskSituation {
   /** Whether the selection is empty. */
   readonly selectionEmpty: boolean;
   readonly cursors: number;
-  /** Scheme of the document's URI. */
-  readonly scheme: string;
+  /** Whether a user writes such documents: not output panes, diffs' left sides, input boxes. */
+  readonly writable: boolean;
   /** Whether the user wants completions in this language. */
   readonly languageEnabled: boolean;
   /** What the last change of the document was, if there was one since the last request. */
@@ -21,17 +21,7 @@ export interface AskSituation {
 }
 
 export type Refusal =
-  'scheme' | 'language' | 'selection' | 'cursors' | 'word' | 'text-right' | 'deletion';
-
-/** Documents that a user writes; output panes, diffs' left sides and input boxes are not. */
-const WRITABLE_SCHEMES = new Set([
-  'file',
-  'untitled',
-  'vscode-notebook-cell',
-  'vscode-remote',
-  'vscode-userdata',
-  'vscode-vfs',
-]);
+  'readonly' | 'language' | 'selection' | 'cursors' | 'word' | 'text-right' | 'deletion';
 
 /** An automatic request is for the end of a line, give or take closing brackets. */
 export const MOST_TEXT_RIGHT = 8;
@@ -39,7 +29,7 @@ export const MOST_TEXT_RIGHT = 8;
 /** Why not to ask, or undefined when a completion may be asked for. */
 export function refusal(situation: AskSituation): Refusal | undefined {
   const { context, trigger } = situation;
-  if (!WRITABLE_SCHEMES.has(situation.scheme)) return 'scheme';
+  if (!situation.writable) return 'readonly';
   if (!situation.languageEnabled) return 'language';
   if (!situation.selectionEmpty) return 'selection';
   if (situation.cursors !== 1) return 'cursors';

@@ -6,29 +6,38 @@
  *   prefix-first   <|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>
  *   continuation   P                                                (prose, models without FIM)
  *
+ * Parts of other files stand in front of all that, as <|file_sep|>name⏎text⏎, for models that know
+ * the token: they change least. Closing brackets and quotes alone right of the cursor are left out of
+ * S: the editor wrote them while the user typed, so they come and go, and with them S's rows in the
+ * KV cache would; the model writes them itself, and they are then replaced.
+ *
  * Token healing: the tokenizer often joins what stands at the cursor with what will follow it: the
  * beginning of a word, the last space of an indentation, a bracket and the line break behind it. A
  * prompt that ends there is cut in tokens that the model never saw together. So the last token of P
  * is taken back and returned as text; the completion must begin with it. Only where P ends the
  * prompt, because nothing else can be put back by continuing.
  */
-import { isProse, leftOf, newlineOf } from './text';
-import type { CursorContext, FimOrder, PromptFormat, TextTokenizer } from './types';
+import { isProse, leftOf, newlineOf, normalizeNewlines } from './text';
+import { WRITTEN_BY_EDITOR } from './postprocess/replaceRange';
+import type { CursorContext, FimOrder, OtherFile, PromptFormat, TextTokenizer } from './types';
 import { prefixWindow, suffixWindow } from './window';
 
 /** Tokens of document text on each side of the cursor; control tokens come on top. */
 export interface PromptBudget {
   readonly prefix: number;
   readonly suffix: number;
+  /** All parts of other files together; none when absent. */
+  readonly files?: number;
 }
 
-export const DEFAULT_BUDGET: PromptBudget = { prefix: 1024, suffix: 256 };
+export const DEFAULT_BUDGET = { prefix: 1024, suffix: 256, files: 512 } satisfies PromptBudget;
 
 /** The most control tokens that any layout adds. */
 export const MOST_CONTROL_TOKENS = 3;
 
 export interface PromptRequest {
   readonly context: CursorContext;
+  readonly files?: readonly OtherFile[];
   readonly format: PromptFormat;
   readonly tokenizer: TextTokenizer;
   readonly budget?: PromptBudget;
@@ -69,12 +78,14 @@ export function buildPrompt(request: PromptRequest): Prompt {
     };
   }
 
-  const suffix = suffixWindow(context.suffix, budget.suffix, tokenizer);
+  const suffix = suffixWindow(settledSuffix(context.suffix), budget.suffix, tokenizer);
   const truncated = { prefix: prefix.truncated, suffix: suffix.truncated };
+  const files = fileBlocks(request.files ?? [], budget.files ?? 0, tokenizer);
   const control = (name: string): number => controlToken(name, tokenizer);
   const kind = request.order ?? fim.order;
   if (kind === 'prefix-first') {
     const tokens = [
+      ...files,
       control(fim.prefix),
       ...prefix.tokens,
       control(fim.suffix),
@@ -85,6 +96,7 @@ export function buildPrompt(request: PromptRequest): Prompt {
   }
   const { tokens: kept, healed } = healing(prefix.tokens, heal, tokenizer);
   const tokens = [
+    ...files,
     control(fim.prefix),
     control(fim.suffix),
     ...suffix.tokens,
@@ -92,6 +104,30 @@ export function buildPrompt(request: PromptRequest): Prompt {
     ...kept,
   ];
   return { tokens, healed, kind, truncated, newline };
+}
+
+/** `suffix` without what the editor wrote on the cursor's line. */
+function settledSuffix(suffix: string): string {
+  const end = suffix.search(/\r?\n/);
+  const right = end < 0 ? suffix : suffix.slice(0, end);
+  return WRITTEN_BY_EDITOR.test(right) ? suffix.slice(right.length) : suffix;
+}
+
+/** Other files in whole blocks, as many as fit. */
+function fileBlocks(
+  files: readonly OtherFile[],
+  budget: number,
+  tokenizer: TextTokenizer,
+): number[] {
+  const separator = tokenizer.control('<|file_sep|>');
+  if (separator === undefined) return [];
+  const tokens: number[] = [];
+  for (const { name, text } of files) {
+    const block = [separator, ...tokenizer.encode(`${name}\n${normalizeNewlines(text)}\n`)];
+    if (tokens.length + block.length > budget) break;
+    tokens.push(...block);
+  }
+  return tokens;
 }
 
 /**

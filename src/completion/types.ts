@@ -35,3 +35,10 @@ export interface CursorContext {
   /** VS Code language identifier; `plaintext` and `markdown` are continued as prose. */
   readonly language: string;
 }
+
+/** A part of another file that the model may look at. */
+export interface OtherFile {
+  /** Path below the workspace, or a name. */
+  readonly name: string;
+  readonly text: string;
+}

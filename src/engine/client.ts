@@ -75,6 +75,7 @@ export class Engine {
   readonly #supervisor: Supervisor<EngineProcess>;
   #wanted: Wanted | undefined;
   #loading: Loading | undefined;
+  #launched: EngineProcess | undefined;
   #work: WorkState = 'idle';
 
   constructor(options: EngineOptions) {
@@ -90,6 +91,11 @@ export class Engine {
 
   get state(): EngineState {
     return { process: this.#supervisor.state, work: this.#work };
+  }
+
+  /** Id of the child process, while there is one; for diagnostics. */
+  get pid(): number | undefined {
+    return this.#launched?.pid;
   }
 
   /**
@@ -210,6 +216,7 @@ export class Engine {
       ...(timing && { timing }),
       ...(onStderr && { onStderr }),
     });
+    this.#launched = process;
     // After a restart the model is there again before anyone asks. Errors reach who asks next.
     process.ready.then(() => this.#load(process)).catch(() => undefined);
     return process;

@@ -65,7 +65,7 @@ export function createCompleter(options: CompleterOptions): Completer {
     request: CompletionRequest,
     signal: AbortSignal,
   ): Promise<CompletionResult> {
-    const { prefix, suffix, language, maxTokens, order, raw } = request;
+    const { prefix, suffix, language, maxTokens, order, raw, files } = request;
     const context = { prefix, suffix, language };
     const multiline = allowsSeveralLines(context, lineMode(request.multiline));
     const { tokens: prompt, healed } = buildPrompt({
@@ -74,6 +74,7 @@ export function createCompleter(options: CompleterOptions): Completer {
       tokenizer,
       budget: budgetFor(stepper.contextLength, maxTokens),
       ...(order && { order }),
+      ...(files && { files }),
     });
     const stopper = stopperFor(request, context, multiline);
     const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
@@ -219,10 +220,12 @@ function reserved(contextLength: number, maxTokens: number): number {
 /** The default budget, scaled down to what a small context holds. */
 export function budgetFor(contextLength: number, maxTokens: number) {
   const room = contextLength - reserved(contextLength, maxTokens) - MOST_CONTROL_TOKENS;
-  const scale = Math.min(1, Math.max(0, room) / (DEFAULT_BUDGET.prefix + DEFAULT_BUDGET.suffix));
+  const { prefix, suffix, files } = DEFAULT_BUDGET;
+  const scale = Math.min(1, Math.max(0, room) / (prefix + suffix + files));
   return {
-    prefix: Math.floor(DEFAULT_BUDGET.prefix * scale),
-    suffix: Math.floor(DEFAULT_BUDGET.suffix * scale),
+    prefix: Math.floor(prefix * scale),
+    suffix: Math.floor(suffix * scale),
+    files: Math.floor(files * scale),
   };
 }
 

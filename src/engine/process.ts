@@ -129,6 +129,11 @@ export class EngineProcess {
     this.#channel.send({ type: 'hello', version: PROTOCOL_VERSION });
   }
 
+  /** Id of the operating system's process, when there is one. */
+  get pid(): number | undefined {
+    return this.#end ? undefined : this.#child.pid;
+  }
+
   /** Sends a request; `signal` must be aborted with an EngineError. */
   request(body: RequestBody, signal?: AbortSignal, onStep?: (step: Step) => void): Promise<Answer> {
     if (this.#end ?? this.#cause) return Promise.reject(this.#lost());

@@ -17,6 +17,9 @@ export const PROTOCOL_VERSION = 2;
 export const LIMITS = {
   /** Characters of a document on one side of the cursor, or of a prompt. */
   text: 262_144,
+  /** Characters of one other file, and how many of them a request may have. */
+  file: 16_384,
+  files: 8,
   /** Tokens of one generation. */
   tokens: 32_768,
   /** Bytes of one message. */
@@ -91,6 +94,11 @@ const completionRequest = z.strictObject({
   raw: z.boolean(),
   /** Overrides the model's order of the fill-in-the-middle fields. */
   order: z.enum(['suffix-first', 'prefix-first']).exactOptional(),
+  /** Parts of other files that the model may look at. Their order matters to the KV cache. */
+  files: z
+    .array(z.strictObject({ name: z.string().max(500), text: z.string().max(LIMITS.file) }))
+    .max(LIMITS.files)
+    .exactOptional(),
   ...decoding,
 });
 

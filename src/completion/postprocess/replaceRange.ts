@@ -6,9 +6,12 @@
  *   foo(|)   +  g(x)      →  foo(g(x))         replaces 0
  */
 import { openQuote, unmatchedClosers } from './brackets';
-import type { Job } from './job';
+import type { CursorContext } from '../types';
+import { createJob, type Job } from './job';
 
-/** Nothing but what an editor writes by itself. */
+/** Brackets and quotes that an editor closes by itself. */
+export const WRITTEN_BY_EDITOR = /^[)\]}>"'`]+$/;
+/** What a completion may close, and so take the place of. */
 const REPLACEABLE = /^[)\]}>"'`;,\s]+$/;
 
 export function replaceRange(text: string, job: Job): number {
@@ -26,4 +29,9 @@ export function replaceRange(text: string, job: Job): number {
     replaced = index + 1;
   }
   return replaced;
+}
+
+/** The same for text that was post-processed before, at another place. */
+export function replacedRight(text: string, context: CursorContext): number {
+  return replaceRange(text, createJob(context, true, true));
 }

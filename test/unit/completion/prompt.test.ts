@@ -55,6 +55,7 @@ describe('prompt layout', () => {
     ['prefix first', 'a = (|);\n', { order: 'prefix-first' }, '‹P›a = (‹S›);\n‹M›', ''],
     ['continuation in prose', 'a = (|);\n', { language: 'markdown', heal: false }, 'a = (', ''],
     ['continuation without FIM', 'a = (|);\n', { format: writer, heal: false }, 'a = (', ''],
+    ['closing brackets left out', 'a = ([|])\nb', { heal: false }, '‹P›‹S›\nb‹M›a = ([', ''],
     ['an empty document', '|', {}, '‹P›‹S›‹M›', ''],
     ['an empty document of prose', '|', { language: 'plaintext' }, '‹E›', ''],
     ['CRLF as LF', 'a\r\n(|\r\n)\r\n', { heal: false }, '‹P›‹S›\n)\n‹M›a\n(', ''],
@@ -110,7 +111,7 @@ describe('prompt budget', function () {
   it('cuts the prefix at a line start and the suffix at a line end', () => {
     const document = `${lines(100)}(|)\n${lines(100, 100)}`;
     const built = prompt(document, { heal: false, budget: { prefix: 60, suffix: 30 } });
-    assert.match(built.text, /^‹P›‹S›\)\n(?:foo\(\d+\);\n)+‹M›(?:foo\(\d+\);\n)+\($/);
+    assert.match(built.text, /^‹P›‹S›\n(?:foo\(\d+\);\n)+‹M›(?:foo\(\d+\);\n)+\($/);
     assert.deepEqual(built.truncated, { prefix: true, suffix: true });
     assert.ok(built.tokens.length > 45 + MOST_CONTROL_TOKENS);
   });

@@ -15,7 +15,7 @@ describe('when to ask', () => {
     trigger: 'automatic',
     selectionEmpty: true,
     cursors: 1,
-    scheme: 'file',
+    writable: true,
     languageEnabled: true,
     change: 'insertion',
   };
@@ -37,9 +37,7 @@ describe('when to ask', () => {
     ['after a deletion, asked', 'a(|', { change: 'deletion', trigger: 'explicit' }, undefined],
     ['with a selection', 'foo(|', { selectionEmpty: false }, 'selection'],
     ['with two cursors', 'foo(|', { cursors: 2 }, 'cursors'],
-    ['in an output pane', 'foo(|', { scheme: 'output' }, 'scheme'],
-    ['in a git document', 'foo(|', { scheme: 'git' }, 'scheme'],
-    ['in an unsaved document', 'foo(|', { scheme: 'untitled' }, undefined],
+    ['in a document that nobody writes', 'foo(|', { writable: false }, 'readonly'],
     ['in a language switched off', 'foo(|', { languageEnabled: false }, 'language'],
   ];
   for (const [name, document, changes, expected] of cases) {

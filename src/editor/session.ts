@@ -1,0 +1,308 @@
+/**
+ * What all parts of the editor share: the engine, the model that it runs, what state both are in,
+ * and the last completion. The engine starts with the first request and ends when it has not been
+ * asked for a while. Knows nothing of documents, widgets or commands.
+ */
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import type { Engine, EngineState } from '../engine/client';
+import type {
+  CompletionRequest,
+  CompletionResult,
+  GenerationRequest,
+  GenerationResult,
+  ModelInfo,
+  StepSummary,
+} from '../engine/protocol';
+import type { InstallProgress } from '../models/progress';
+import { completionSettings, machineSettings, touchesMachine } from './settings';
+
+export type SessionState =
+  /** The engine does not run; the next request starts it. */
+  | { readonly kind: 'idle' }
+  /** The model is not installed. */
+  | { readonly kind: 'missing'; readonly model: string }
+  | { readonly kind: 'installing'; readonly model: string; readonly progress?: InstallProgress }
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'ready'; readonly busy: boolean }
+  /** It crashed and is about to start again. */
+  | { readonly kind: 'restarting'; readonly message: string }
+  /** Nothing more happens until the user asks for it; `retry` does. */
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** A completion with what was asked, for the status item and the threshold view. */
+export interface CompletionRecord {
+  readonly request: CompletionRequest;
+  readonly result: CompletionResult;
+  readonly document: vscode.Uri;
+  readonly position: vscode.Position;
+  /** From the request to its result, ms. */
+  readonly latencyMs: number;
+}
+
+/** Why no engine can be asked; the state says the same to the user. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+}
+
+/** Without a request for so long, the engine gives its memory back. */
+const IDLE_MS = 20 * 60_000;
+/** How long a failure stands before a request that is not the user's own looks again. */
+const LOOK_AGAIN_MS = 15_000;
+
+interface Running {
+  readonly key: string;
+  readonly engine: Engine;
+  readonly loaded: Promise<ModelInfo>;
+}
+
+export class Session implements vscode.Disposable {
+  /** Folder of the suite: catalogue, graphs, heads. */
+  readonly suite: string;
+  readonly #worker: string;
+  readonly #state = new vscode.EventEmitter<SessionState>();
+  readonly #completed = new vscode.EventEmitter<CompletionRecord>();
+  readonly #disposables: vscode.Disposable[];
+  readonly onDidChangeState = this.#state.event;
+  readonly onDidComplete = this.#completed.event;
+  #current: SessionState = { kind: 'idle' };
+  #running: Running | undefined;
+  #starting: Promise<Running> | undefined;
+  #failedAt: number | undefined;
+  #model: ModelInfo | undefined;
+  #last: CompletionRecord | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #requests = 0;
+  #disposed = false;
+
+  constructor(
+    extensionPath: string,
+    readonly log: vscode.LogOutputChannel,
+  ) {
+    this.suite = join(extensionPath, 'models');
+    this.#worker = join(extensionPath, 'dist', 'worker.js');
+    this.#disposables = [
+      this.#state,
+      this.#completed,
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (touchesMachine(event)) void this.restart();
+      }),
+    ];
+  }
+
+  get state(): SessionState {
+    return this.#current;
+  }
+
+  /** The loaded model; undefined while none is. */
+  get model(): ModelInfo | undefined {
+    return this.#model;
+  }
+
+  get lastCompletion(): CompletionRecord | undefined {
+    return this.#last;
+  }
+
+  /** Completions asked of the engine so far. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** Process id of the engine, for tests and diagnostics. */
+  get enginePid(): number | undefined {
+    return this.#running?.engine.pid;
+  }
+
+  readonly settings = completionSettings;
+
+  async complete(request: CompletionRequest, signal?: AbortSignal): Promise<CompletionResult> {
+    const { engine } = await this.#ready(false);
+    signal?.throwIfAborted();
+    this.#requests += 1;
+    this.#touch();
+    return await this.#guard(engine.complete(request, signal));
+  }
+
+  async generate(
+    request: GenerationRequest,
+    onStep: (step: StepSummary) => void,
+    signal: AbortSignal,
+  ): Promise<GenerationResult> {
+    const { engine } = await this.#ready(true);
+    signal.throwIfAborted();
+    this.#touch();
+    return await this.#guard(engine.generate(request, onStep, signal));
+  }
+
+  /** The engine with its model loaded, for what the methods above do not offer. */
+  async engine(): Promise<Engine> {
+    this.#touch();
+    return (await this.#ready(true)).engine;
+  }
+
+  /** Tells what an accepted place in a document was given. */
+  record(record: CompletionRecord): void {
+    this.#last = record;
+    this.#completed.fire(record);
+  }
+
+  /** Makes the next request try again after a failure, or after a model was installed. */
+  retry(): void {
+    this.#failedAt = undefined;
+    this.#running?.engine.reset();
+    if (['failed', 'missing', 'installing'].includes(this.#current.kind)) {
+      this.#enter({ kind: 'idle' });
+    }
+  }
+
+  /** Ends the engine; the next request starts a new one. */
+  async restart(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    this.#starting = undefined;
+    this.#model = undefined;
+    clearTimeout(this.#idleTimer);
+    this.#failedAt = undefined;
+    if (this.#current.kind !== 'installing') this.#enter({ kind: 'idle' });
+    await running?.engine.dispose();
+  }
+
+  /** While a model is being installed, its progress is the state. */
+  installing(model: string, progress?: InstallProgress): void {
+    this.#enter({ kind: 'installing', model, ...(progress && { progress }) });
+  }
+
+  fail(message: string): void {
+    this.#failedAt = performance.now();
+    this.#enter({ kind: 'failed', message });
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    void this.restart();
+    for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  async #ready(byUser: boolean): Promise<Running> {
+    if (this.#disposed) throw new Unavailable('The extension was shut down.');
+    if (this.#failedAt !== undefined) {
+      if (!byUser && performance.now() - this.#failedAt < LOOK_AGAIN_MS) {
+        throw new Unavailable('The engine is not available.');
+      }
+      this.retry();
+    }
+    if (this.#current.kind === 'installing') throw new Unavailable('A model is being installed.');
+    const running = this.#running ?? (await (this.#starting ??= this.#start()));
+    await this.#guard(running.loaded);
+    return running;
+  }
+
+  async #start(): Promise<Running> {
+    const settings = machineSettings();
+    try {
+      this.#enter({ kind: 'loading' });
+      const [{ Engine, modelFiles }, { findInstalled }, { readCatalog }, { dataDirectory }] =
+        await Promise.all([
+          import('../engine/client'),
+          import('../models/installed'),
+          import('../models/catalog'),
+          import('../models/paths'),
+        ]);
+      const { suite } = this;
+      const id = settings.model === '' ? (await readCatalog(suite)).default : settings.model;
+      const home = settings.home === '' ? dataDirectory() : settings.home;
+      const found = await findInstalled({ suite, home, id, precision: 'int8' });
+      if (found === undefined) {
+        this.#failedAt = performance.now();
+        this.#enter({ kind: 'missing', model: id });
+        throw new Unavailable(`${id} is not installed.`);
+      }
+      const engine = new Engine({
+        worker: this.#worker,
+        onState: (state) => this.#follow(engine, state),
+        onStderr: (text) => this.log.warn(`engine: ${text.trimEnd()}`),
+      });
+      const options = settings.threads === 0 ? {} : { threads: settings.threads };
+      const loaded = engine.load(modelFiles(found), options).then((info) => {
+        if (this.#running?.engine === engine) {
+          this.#model = info;
+          this.#enter({ kind: 'ready', busy: false });
+        }
+        this.log.info(
+          `${info.id} (${info.precision}) loaded in ${Math.round(info.loadMs)} ms, ` +
+            `context ${info.contextLength}`,
+        );
+        return info;
+      });
+      loaded.catch(() => undefined); // Whoever waits for it is told.
+      this.#running = { key: JSON.stringify(settings), engine, loaded };
+      this.#touch();
+      return this.#running;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) this.#report(error);
+      throw error;
+    } finally {
+      this.#starting = undefined;
+    }
+  }
+
+  /** Passes a result on; turns what went wrong with the model itself into the state. */
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'model' || code === 'protocol') {
+        void this.restart();
+        this.#report(error);
+      }
+      throw error;
+    }
+  }
+
+  #report(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.log.error(message);
+    this.fail(message);
+  }
+
+  #follow(engine: Engine, { process, work }: EngineState): void {
+    if (this.#running?.engine !== engine) return;
+    switch (process.phase) {
+      case 'restarting':
+        this.log.warn(`The engine ended: ${process.error.message} It starts again.`);
+        this.#model = undefined;
+        return this.#enter({ kind: 'restarting', message: process.error.message });
+      case 'stopped':
+        this.log.error(process.error.message);
+        this.#model = undefined;
+        return this.fail(process.error.message);
+      case 'ready':
+        if (work === 'loading') return this.#enter({ kind: 'loading' });
+        return this.#enter({ kind: 'ready', busy: work === 'busy' });
+      default:
+        return;
+    }
+  }
+
+  #touch(): void {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => {
+      this.log.info('The engine was not used for a while and gives its memory back.');
+      void this.restart();
+    }, IDLE_MS);
+    this.#idleTimer.unref();
+  }
+
+  #enter(state: SessionState): void {
+    if (this.#disposed || JSON.stringify(state) === JSON.stringify(this.#current)) return;
+    this.#current = state;
+    this.#state.fire(state);
+  }
+}
+
+/** Code of an EngineError, without loading the engine's module. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,103 @@
+/**
+ * The user's settings, read and checked. Package.json declares them; nothing else reads the
+ * configuration. Whatever names a path, a model or threads comes from the user alone: a workspace,
+ * trusted or not, has no say in it.
+ */
+import * as vscode from 'vscode';
+import type { DecodeMode } from '../engine/protocol';
+
+const SECTION = 'dynamo';
+
+/** What belongs to the machine. A change of it loads the model anew. */
+export interface MachineSettings {
+  /** Id of the model; empty means the catalogue's default. */
+  readonly model: string;
+  /** Folder for models; empty means the platform's own. */
+  readonly home: string;
+  /** Threads of the engine; 0 lets it choose. */
+  readonly threads: number;
+}
+
+/** What decides how a completion comes about. */
+export interface CompletionSettings {
+  readonly mode: DecodeMode;
+  /** The static threshold ε_b, 0 to 1. */
+  readonly epsilon: number;
+  readonly lines: 'auto' | 'single' | 'multiple';
+  readonly maxTokens: number;
+  /** After so many ms the text that there is by then is shown. */
+  readonly deadlineMs: number;
+  /** Whether parts of other open files go into the prompt. */
+  readonly otherFiles: boolean;
+  /** Whether what follows a suggestion is worked out while it is shown. */
+  readonly lookAhead: boolean;
+}
+
+const MODES: readonly DecodeMode[] = ['exact', 'fast', 'ar'];
+const LINES = ['auto', 'single', 'multiple'] as const;
+
+export function machineSettings(): MachineSettings {
+  return {
+    model: text(userValue('model')),
+    home: text(userValue('home')),
+    threads: Math.floor(within(userValue('threads'), 0, 256, 0)),
+  };
+}
+
+export function completionSettings(scope?: vscode.ConfigurationScope): CompletionSettings {
+  const configuration = vscode.workspace.getConfiguration(SECTION, scope ?? null);
+  const value = (key: string): unknown => configuration.get<unknown>(key);
+  return {
+    mode: oneOf(value('mode'), MODES, 'exact'),
+    epsilon: within(value('epsilon'), 0, 1, 0.5),
+    lines: oneOf(value('lines'), LINES, 'auto'),
+    maxTokens: Math.round(within(value('maxTokens'), 8, 512, 64)),
+    deadlineMs: within(value('deadline'), 100, 10_000, 1000),
+    otherFiles: value('otherFiles') !== false,
+    lookAhead: value('lookAhead') !== false,
+  };
+}
+
+/** Whether the user wants completions in a document's language. */
+export function isEnabled(document: Pick<vscode.TextDocument, 'uri' | 'languageId'>): boolean {
+  const scope = { uri: document.uri, languageId: document.languageId };
+  return vscode.workspace.getConfiguration(SECTION, scope).get<unknown>('enable') !== false;
+}
+
+export async function setEnabled(enabled: boolean, languageId?: string): Promise<void> {
+  const scope = languageId === undefined ? undefined : { languageId };
+  await vscode.workspace
+    .getConfiguration(SECTION, scope)
+    .update('enable', enabled, vscode.ConfigurationTarget.Global, languageId !== undefined);
+}
+
+/** Whether VS Code itself shows inline suggestions. */
+export function inlineSuggestionsShown(): boolean {
+  return (
+    vscode.workspace.getConfiguration('editor').get<unknown>('inlineSuggest.enabled') !== false
+  );
+}
+
+export function touchesMachine(event: vscode.ConfigurationChangeEvent): boolean {
+  return ['model', 'home', 'threads'].some((key) =>
+    event.affectsConfiguration(`${SECTION}.${key}`),
+  );
+}
+
+export const touchesSettings = (event: vscode.ConfigurationChangeEvent): boolean =>
+  event.affectsConfiguration(SECTION);
+
+function userValue(key: string): unknown {
+  return vscode.workspace.getConfiguration(SECTION).inspect<unknown>(key)?.globalValue;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
+
+function within(value: unknown, least: number, most: number, otherwise: number): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return otherwise;
+  return Math.min(most, Math.max(least, value));
+}
+
+function oneOf<T extends string>(value: unknown, allowed: readonly T[], otherwise: T): T {
+  return allowed.find((candidate) => candidate === value) ?? otherwise;
+}
