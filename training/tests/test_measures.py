@@ -15,6 +15,9 @@ torch = pytest.importorskip("torch")
 from tiny import BASE, LENGTH, base_model, make_cache, token_heads, train_config  # noqa: E402
 
 from dynamo_training.bases import BASES  # noqa: E402
+from dynamo_training.export.card import card  # noqa: E402
+from dynamo_training.export.heads import HeadsSpec  # noqa: E402
+from dynamo_training.export.pack import tensor_shapes, write_heads  # noqa: E402
 from dynamo_training.measure import formulas  # noqa: E402
 from dynamo_training.measure.evaluate import Model, accepted_length, evaluate  # noqa: E402
 from dynamo_training.measure.overhead import base_cost, heads_cost  # noqa: E402
@@ -219,3 +222,44 @@ def test_a_report_has_a_row_for_each_run(tmp_path: Path) -> None:
     assert cells["tokens seen"] == "8,192" and cells["PPL_1:2"] == "5.12"
     assert cells["agreement 2"] == "50.0%" and cells["accepted length |"] == "1.750 |"
     assert "4,096" in one and one.count("|") == head.count("|")
+
+
+def test_a_model_card_says_what_the_heads_say_of_themselves(tmp_path: Path) -> None:
+    base = BASES["smollm2-135m"]
+    spec = HeadsSpec("independent", 3, 1, 64)
+    tensors = {name: np.zeros(shape) for name, shape in tensor_shapes(base, spec).items()}
+    earlier = {"sha256": "ab" * 32, "record": {"tokensSeen": 1234, "seconds": 5}}
+    record = {
+        "training": {"target": "distil"},
+        "data": {"distinctTokens": 100},
+        "tokensSeen": 4321,
+        "seconds": 60,
+        "device": "2 CPU threads",
+        "start": earlier,
+        "measures": {"ppl": {"1:2": 4.5}, "agreement": {"2": 0.51}, "accepted": 1.625},
+    }
+    (tmp_path / base.id).mkdir()
+    heads = tmp_path / base.id / "heads-independent.safetensors"
+    write_heads(heads, base, spec, tensors, np.arange(64), record)
+    entry = {
+        "id": base.id,
+        "name": "Small",
+        "purpose": "tests",
+        "licence": "Apache-2.0",
+        "source": {"file": "small.gguf", "bytes": 98_362_432, "sha256": "cd" * 32},
+        "heads": {"default": "independent"},
+    }
+    text = card(base, entry, tmp_path)
+    for part in (
+        "98,362,432 bytes",
+        "## heads-independent (default)",
+        "| parameters | +5.3% |",
+        "4,321, of 100 distinct",
+        "1,234 tokens in 5 s",
+        "| PPL_1:2 | 4.50 |",
+        "| head 2 chooses as the base does | 51.0% |",
+        "1.62 tokens a step",
+    ):
+        assert part in text, part
+    plain = card(base, {**entry, "heads": None}, tmp_path)
+    assert "one token a step" in plain and "heads-independent" not in plain

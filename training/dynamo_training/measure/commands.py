@@ -1,10 +1,12 @@
-"""The commands `measure` and `report`. PyTorch is imported when they run."""
+"""The commands `measure`, `report` and `cards`. PyTorch is imported when they run."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+
+from ..suite import SUITE
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +24,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command = commands.add_parser("report", help="Markdown table of several runs")
     command.add_argument("runs", type=Path, nargs="+")
     command.set_defaults(run=report)
+    command = commands.add_parser("cards", help="write MODEL_CARD.md of every model of the suite")
+    command.add_argument("--models", type=Path, default=SUITE)
+    command.set_defaults(run=cards)
 
 
 def measure(options: argparse.Namespace) -> int:
@@ -78,4 +83,12 @@ def report(options: argparse.Namespace) -> int:
     from .report import report as table
 
     print(table(options.runs))
+    return 0
+
+
+def cards(options: argparse.Namespace) -> int:
+    from ..export.card import write_cards
+
+    for path in write_cards(options.models):
+        print(path.relative_to(options.models))
     return 0
