@@ -15,8 +15,10 @@ export async function openSession(graph: string, threads: number): Promise<Infer
     logSeverityLevel: 3,
     extra: {
       session: {
-        // Idle threads sleep instead of burning a core between tokens.
-        intra_op: { allow_spinning: '0' },
+        // Threads that wait inside a run spin (waking one costs more than many an operator takes);
+        // when the run ends they sleep, so that nothing burns between tokens.
+        intra_op: { allow_spinning: '1' },
+        force_spinning_stop: '1',
         ...((await productsSaturate()) && { x64quantprecision: '1' }),
       },
     },
