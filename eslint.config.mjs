@@ -56,6 +56,7 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         console: 'readonly',
+        performance: 'readonly',
         process: 'readonly',
         URL: 'readonly',
       },

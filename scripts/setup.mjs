@@ -48,10 +48,11 @@ export function setUp() {
   run(process.execPath, ['esbuild.mjs']);
 }
 
-function npm(args) {
+/** Runs npm, however this script itself was started. */
+export function npm(args, options = {}) {
   // The addon's CPU libraries come in the package itself; its install script would only fetch CUDA.
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const self = process.env.npm_execpath;
-  if (self?.endsWith('.js')) run(process.execPath, [self, ...args], { env });
-  else run('npm', args, { env });
+  if (self?.endsWith('.js')) run(process.execPath, [self, ...args], { env, ...options });
+  else run('npm', args, { env, ...options });
 }
