@@ -1,4 +1,4 @@
-// Bundles the extension, the command line and the engine's child process into dist/.
+// Bundles extension, command line, engine process and threshold view into dist/.
 import { build } from 'esbuild';
 
 const common = {
@@ -36,5 +36,15 @@ await build({
   platform: 'browser',
   target: 'es2022',
   external: ['vscode'],
+  minify: true,
+});
+
+// The threshold view's page.
+await build({
+  ...common,
+  entryPoints: { thresholds: 'media/thresholds/main.ts' },
+  platform: 'browser',
+  format: 'iife',
+  target: 'chrome120',
   minify: true,
 });

@@ -3,7 +3,13 @@ import boundaries from 'eslint-plugin-boundaries';
 import { builtinModules } from 'node:module';
 import tseslint from 'typescript-eslint';
 
-/** A room is a folder (or file) of src/; ROOMS says which other rooms each may import. */
+/** Files with nothing but the shape of messages, and the rooms beyond that read them, too. */
+const SHAPES = [
+  { category: 'inspection', pattern: 'src/engine/inspection.ts', readers: ['media'] },
+  { category: 'messages', pattern: 'media/thresholds/messages.ts', readers: ['editor'] },
+];
+
+/** A room is a folder (or file) of src/, or media/; ROOMS says which others each may import. */
 const ROOMS = {
   completion: [],
   decoding: [],
@@ -11,6 +17,7 @@ const ROOMS = {
   engine: ['completion', 'decoding', 'models'],
   editor: ['completion', 'decoding', 'engine', 'models'],
   cli: ['completion', 'decoding', 'engine', 'models'],
+  media: ['decoding'],
 };
 
 /** What only one room may import, whatever else it may. */
@@ -19,14 +26,17 @@ const OWNED = {
   'onnxruntime-node': 'engine',
   '@huggingface/gguf': 'models',
   '@huggingface/tokenizers': 'engine',
+  lit: 'media',
+  uplot: 'media',
 };
 
 /** Only models/ opens a network connection. */
 const NETWORK = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'undici'];
 
 /** Rooms without input and output. */
-const PURE = ['completion', 'decoding'];
+const PURE = ['completion', 'decoding', 'media'];
 
+const folderOf = (room) => (room === 'media' ? room : `src/${room}`);
 const builtin = (names) => names.flatMap((name) => [name, `node:${name}`]);
 
 function restrictions(files, room, exceptions = []) {
@@ -74,30 +84,39 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'media/**/*.ts'],
     plugins: { boundaries },
     settings: {
       'import/resolver': { node: { extensions: ['.ts'] } },
       'boundaries/elements': Object.keys(ROOMS).map((room) => ({
         type: room,
-        pattern: `src/${room}`,
+        pattern: folderOf(room),
       })),
+      'boundaries/files': SHAPES.map(({ category, pattern }) => ({ category, pattern })),
     },
     rules: {
       'boundaries/dependencies': [
         'error',
         {
           default: 'disallow',
-          policies: Object.entries(ROOMS).map(([room, others]) => ({
-            from: { element: { type: room } },
-            allow: [room, ...others].map((type) => ({ to: { element: { type } } })),
-          })),
+          policies: [
+            ...Object.entries(ROOMS).map(([room, others]) => ({
+              from: { element: { type: room } },
+              allow: [room, ...others].map((type) => ({ to: { element: { type } } })),
+            })),
+            ...SHAPES.flatMap(({ category, readers }) =>
+              readers.map((type) => ({
+                from: { element: { type } },
+                allow: { to: { file: { categories: category } } },
+              })),
+            ),
+          ],
         },
       ],
     },
   },
   restrictions(['src/*.ts'], undefined, ['vscode']),
-  ...Object.keys(ROOMS).map((room) => restrictions([`src/${room}/**/*.ts`], room)),
+  ...Object.keys(ROOMS).map((room) => restrictions([`${folderOf(room)}/**/*.ts`], room)),
   // The pipe to the parent process is a socket to Node.
   restrictions(['src/engine/serve.ts', 'src/engine/channel.ts'], 'engine', ['node:net']),
 );

@@ -37,6 +37,12 @@ async function checkSources() {
   const bin = (name, script) => join(root, 'node_modules', name, script);
   const checks = {
     types: [bin('typescript', join('bin', 'tsc')), '--noEmit'],
+    'types of the page': [
+      bin('typescript', join('bin', 'tsc')),
+      '--noEmit',
+      '--project',
+      join('media', 'thresholds'),
+    ],
     lint: [bin('eslint', join('bin', 'eslint.js')), '.'],
     format: [bin('prettier', join('bin', 'prettier.cjs')), '--check', '--log-level=warn', '.'],
   };

@@ -27,7 +27,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
     vscode.languages.registerInlineCompletionItemProvider({ pattern: '**' }, provider),
     new StatusItem(session, pause),
     registerAcceptStep(provider),
-    registerThresholds(context, session),
+    registerThresholds(context, session, otherFiles),
   );
   const activationMs = performance.now() - started;
   log.debug(`activated in ${activationMs.toFixed(1)} ms`);

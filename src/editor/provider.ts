@@ -171,7 +171,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   }
 
   #request({ document }: Place, context: CursorContext, explicit: boolean): CompletionRequest {
-    const { mode, epsilon, lines, maxTokens, deadlineMs, otherFiles } =
+    const { mode, epsilon, fast, lookup, lines, maxTokens, deadlineMs, otherFiles } =
       completionSettings(document);
     const files = otherFiles ? this.otherFiles.for(document) : [];
     return {
@@ -180,6 +180,9 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
       raw: false,
       mode,
       epsilon,
+      fast,
+      drafts: { lookup },
+      ...(this.session.tracing && { trace: { candidates: 1 } }),
       maxTokens,
       deadlineMs: explicit ? EXPLICIT_DEADLINE_MS : deadlineMs,
       ...(files.length > 0 && { files }),

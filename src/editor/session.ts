@@ -113,6 +113,9 @@ export class Session implements vscode.Disposable {
     return this.#running?.engine.pid;
   }
 
+  /** Whether completions tell how each step came about, for the threshold view. */
+  tracing = false;
+
   readonly settings = completionSettings;
 
   async complete(request: CompletionRequest, signal?: AbortSignal): Promise<CompletionResult> {

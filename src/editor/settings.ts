@@ -31,6 +31,21 @@ export interface CompletionSettings {
   readonly otherFiles: boolean;
   /** Whether what follows a suggestion is worked out while it is shown. */
   readonly lookAhead: boolean;
+  /** Parts of fast mode; without `alpha` the mask's exponent is the model's own. */
+  readonly fast: FastSettings;
+  /** Whether exact mode drafts what followed the same words earlier. */
+  readonly lookup: boolean;
+}
+
+/** See the engine's protocol. */
+export interface FastSettings {
+  readonly topK: number;
+  readonly temperature: number;
+  readonly alpha?: number;
+  readonly useOtsu: boolean;
+  readonly useBlur: boolean;
+  readonly penalty: number;
+  readonly chains: number;
 }
 
 const MODES: readonly DecodeMode[] = ['exact', 'fast', 'ar'];
@@ -55,6 +70,21 @@ export function completionSettings(scope?: vscode.ConfigurationScope): Completio
     deadlineMs: within(value('deadline'), 100, 10_000, 1000),
     otherFiles: value('otherFiles') !== false,
     lookAhead: value('lookAhead') !== false,
+    fast: fastSettings((key) => value(`fast.${key}`)),
+    lookup: value('lookup') !== false,
+  };
+}
+
+function fastSettings(value: (key: string) => unknown): FastSettings {
+  const alpha = value('coOccurrence');
+  return {
+    topK: Math.round(within(value('topK'), 1, 50, 50)),
+    temperature: within(value('temperature'), 0.01, 10, 0.7),
+    ...(typeof alpha === 'number' && { alpha: within(alpha, 0, 4, 1) }),
+    useOtsu: value('otsu') !== false,
+    useBlur: value('blur') !== false,
+    penalty: within(value('repetitionPenalty'), 1, 10, 1.1),
+    chains: Math.round(within(value('firstTokens'), 1, 4, 1)),
   };
 }
 

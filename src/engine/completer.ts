@@ -6,7 +6,12 @@
  */
 import { allowsSeveralLines, type LineMode } from '../completion/multiline';
 import { postprocess } from '../completion/postprocess/index';
-import { buildPrompt, DEFAULT_BUDGET, MOST_CONTROL_TOKENS } from '../completion/prompt';
+import {
+  buildPrompt,
+  DEFAULT_BUDGET,
+  MOST_CONTROL_TOKENS,
+  type Prompt,
+} from '../completion/prompt';
 import { createLineStopper, createStopper, type Stopper } from '../completion/stop';
 import type { CursorContext, PromptFormat, TextTokenizer } from '../completion/types';
 import { decode, type DecodeOptions } from '../decoding/decode';
@@ -19,6 +24,7 @@ import { chatPrompt, continuationPrompt, promptTail } from './prompt-text';
 import type {
   CompletionRequest,
   CompletionResult,
+  CursorPlace,
   DecodeMode,
   GenerationRequest,
   GenerationResult,
@@ -65,17 +71,10 @@ export function createCompleter(options: CompleterOptions): Completer {
     request: CompletionRequest,
     signal: AbortSignal,
   ): Promise<CompletionResult> {
-    const { prefix, suffix, language, maxTokens, order, raw, files } = request;
+    const { prefix, suffix, language, raw } = request;
     const context = { prefix, suffix, language };
     const multiline = allowsSeveralLines(context, lineMode(request.multiline));
-    const { tokens: prompt, healed } = buildPrompt({
-      context,
-      format,
-      tokenizer,
-      budget: budgetFor(stepper.contextLength, maxTokens),
-      ...(order && { order }),
-      ...(files && { files }),
-    });
+    const { tokens: prompt, healed } = cursorPrompt(request, format, tokenizer, stepper);
     const stopper = stopperFor(request, context, multiline);
     const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
@@ -149,6 +148,7 @@ export function createCompleter(options: CompleterOptions): Completer {
           ms,
           ...(draft && { draft }),
           ...(told && { trace: told }),
+          ...(trace && { ids: [...step.tokens] }),
         };
         steps.push(summary);
         onStep?.(summary);
@@ -191,6 +191,23 @@ export function createCompleter(options: CompleterOptions): Completer {
   return { complete, generate };
 }
 
+/** The prompt of a place in a document. */
+export function cursorPrompt(
+  { prefix, suffix, language, maxTokens, order, files }: CursorPlace,
+  format: PromptFormat,
+  tokenizer: TextTokenizer,
+  { contextLength }: Pick<Stepper, 'contextLength'>,
+): Prompt {
+  return buildPrompt({
+    context: { prefix, suffix, language },
+    format,
+    tokenizer,
+    budget: budgetFor(contextLength, maxTokens),
+    ...(order && { order }),
+    ...(files && { files }),
+  });
+}
+
 /** What a mode runs as: without heads or drafts it is plain decoding. */
 function modeFor(asked: DecodeMode, { drafter, proposer }: CompleterOptions): DecodeMode {
   if (asked === 'fast') return proposer ? 'fast' : 'ar';
@@ -218,7 +235,7 @@ function reserved(contextLength: number, maxTokens: number): number {
 }
 
 /** The default budget, scaled down to what a small context holds. */
-export function budgetFor(contextLength: number, maxTokens: number) {
+function budgetFor(contextLength: number, maxTokens: number) {
   const room = contextLength - reserved(contextLength, maxTokens) - MOST_CONTROL_TOKENS;
   const { prefix, suffix, files } = DEFAULT_BUDGET;
   const scale = Math.min(1, Math.max(0, room) / (prefix + suffix + files));

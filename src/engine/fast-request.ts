@@ -19,7 +19,7 @@ export function fastOptionsOf({
     epsilon,
     seed,
     choice: temperature > 0 ? 'draw' : 'likeliest',
-    temperature: temperature > 0 ? temperature : FAST_DEFAULTS.temperature,
+    temperature: temperature > 0 ? temperature : (fast.temperature ?? FAST_DEFAULTS.temperature),
     mask: {
       ...(alpha !== undefined && { alpha }),
       ...(unseen !== undefined && { unseen }),

@@ -4,7 +4,6 @@
  * Everything that it needs is handed in, so it runs on a scripted model as on a real one. Leaves the
  * KV cache at the place, so that the next completion there runs next to nothing anew.
  */
-import { buildPrompt } from '../completion/prompt';
 import type { PromptFormat, TextTokenizer } from '../completion/types';
 import { createChooser } from '../decoding/choose';
 import type { CooccurrenceTable } from '../decoding/cooccurrence';
@@ -14,7 +13,7 @@ import { feed } from '../decoding/plain';
 import type { Candidates, Proposal } from '../decoding/proposal';
 import { proposalBehind } from '../decoding/propose';
 import type { Proposer, RowPrediction, Stepper } from '../decoding/stepper';
-import { budgetFor, healingOf } from './completer';
+import { cursorPrompt, healingOf } from './completer';
 import { EngineError } from './errors';
 import type { InspectedProposal, InspectedToken, Inspection } from './inspection';
 import { continuationPrompt, controlNames, promptTail } from './prompt-text';
@@ -74,19 +73,11 @@ export function createInspector(options: InspectorOptions) {
   };
 
   function promptOf({ place }: InspectRequest): { tokens: readonly number[]; healed: string } {
-    const { contextLength } = stepper;
     if (place.kind === 'prompt') {
-      const tokens = continuationPrompt(place.prompt, tokenizer, contextLength >> 1);
+      const tokens = continuationPrompt(place.prompt, tokenizer, stepper.contextLength >> 1);
       return { tokens, healed: '' };
     }
-    const { prefix, suffix, language, maxTokens } = place;
-    return buildPrompt({
-      context: { prefix, suffix, language },
-      format,
-      tokenizer,
-      // As for a completion, so that the model sees the same text.
-      budget: budgetFor(contextLength, maxTokens),
-    });
+    return cursorPrompt(place, format, tokenizer, stepper);
   }
 
   /** Feeds the tokens that bring back what was cut from the prompt; decisions begin behind them. */

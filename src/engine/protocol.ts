@@ -46,6 +46,8 @@ export const fastOptions = z.strictObject({
   /** The most tokens of a step. */
   maxOrder: z.int().min(1).max(4).exactOptional(),
   topK: z.int().min(1).max(1_000_000).exactOptional(),
+  /** Of J, where the likeliest tokens are taken; else the request's temperature is. */
+  temperature: z.number().min(0.01).max(10).exactOptional(),
   /** The co-occurrence exponent α_c; 0 switches the mask off. */
   alpha: z.number().min(0).max(4).exactOptional(),
   /** Lift of n-grams that the table does not hold. */
@@ -83,15 +85,12 @@ const decoding = {
   deadlineMs: milliseconds.min(1).exactOptional(),
 };
 
-const completionRequest = z.strictObject({
+/** A place in a document, and what else decides its prompt. */
+const cursorPlace = {
   prefix: text,
   suffix: text,
   /** VS Code's language identifier. */
   language: z.string().max(100),
-  /** `auto` lets the text around the cursor decide. */
-  multiline: z.union([z.boolean(), z.literal('auto')]),
-  /** Skips post-processing. */
-  raw: z.boolean(),
   /** Overrides the model's order of the fill-in-the-middle fields. */
   order: z.enum(['suffix-first', 'prefix-first']).exactOptional(),
   /** Parts of other files that the model may look at. Their order matters to the KV cache. */
@@ -99,6 +98,16 @@ const completionRequest = z.strictObject({
     .array(z.strictObject({ name: z.string().max(500), text: z.string().max(LIMITS.file) }))
     .max(LIMITS.files)
     .exactOptional(),
+};
+
+const completionRequest = z.strictObject({
+  ...cursorPlace,
+  /** `auto` lets the text around the cursor decide. */
+  multiline: z.union([z.boolean(), z.literal('auto')]),
+  /** Skips post-processing. */
+  raw: z.boolean(),
+  /** Takes no other completion's place, but gives its own to any that is not of this kind. */
+  background: z.boolean().exactOptional(),
   ...decoding,
 });
 
@@ -123,9 +132,7 @@ const inspectRequest = z.strictObject({
   place: z.discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('cursor'),
-      prefix: text,
-      suffix: text,
-      language: z.string().max(100),
+      ...cursorPlace,
       /** Of the completion, because it decides how much of the document fits. */
       maxTokens: z.int().min(1).max(LIMITS.tokens),
     }),
@@ -274,6 +281,8 @@ const stepSummary = z.strictObject({
     .exactOptional(),
   ms: milliseconds,
   trace: stepTrace.exactOptional(),
+  /** Ids of the tokens, where traces were asked for. */
+  ids: z.array(count).max(LIMITS.tokens).exactOptional(),
 });
 
 /** What both kinds of result tell about how the text came about. */
@@ -361,6 +370,7 @@ const toParent = z.discriminatedUnion('type', [
 
 export type DecodeMode = z.infer<typeof mode>;
 export type CompletionRequest = z.infer<typeof completionRequest>;
+export type CursorPlace = Pick<CompletionRequest, keyof typeof cursorPlace | 'maxTokens'>;
 export type GenerationRequest = z.infer<typeof generationRequest>;
 export type MeasureRequest = z.infer<typeof measureRequest>;
 export type InspectRequest = z.infer<typeof inspectRequest>;

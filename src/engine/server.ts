@@ -107,7 +107,9 @@ export class Server {
       this.#fail(message.id, new EngineError('stopped', 'The engine is shutting down.'));
       return;
     }
-    if (message.type === 'complete') this.#supersedeCompletions();
+    if (message.type === 'complete' && message.request.background !== true) {
+      this.#supersedeCompletions();
+    }
     const abort = new AbortController();
     const deadlineMs =
       message.type === 'complete' || message.type === 'generate'

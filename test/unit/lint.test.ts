@@ -18,6 +18,12 @@ const REFUSED: readonly (readonly [file: string, code: string, rule: string])[] 
   ['src/engine/clock.ts', "import 'node:net';", 'no-restricted-imports'],
   ['src/engine/clock.ts', "import 'vscode';", 'no-restricted-imports'],
   ['src/engine/clock.ts', "void fetch('https://example.org');", 'no-restricted-globals'],
+  ['media/thresholds/state.ts', "import '../../src/engine/clock';", 'boundaries/dependencies'],
+  ['media/thresholds/state.ts', "import '../../src/editor/settings';", 'boundaries/dependencies'],
+  ['media/thresholds/messages.ts', "import '../../src/engine/clock';", 'boundaries/dependencies'],
+  ['src/editor/status.ts', "import '../../media/thresholds/state';", 'boundaries/dependencies'],
+  ['media/thresholds/state.ts', "void fetch('https://example.org');", 'no-restricted-globals'],
+  ['src/editor/status.ts', "import 'lit';", 'no-restricted-imports'],
   ['src/cli.ts', "void globalThis.fetch('https://example.org');", 'no-restricted-properties'],
   ['src/cli.ts', "import 'onnxruntime-node';", 'no-restricted-imports'],
 ];

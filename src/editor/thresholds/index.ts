@@ -1,10 +1,55 @@
 /** The threshold view: what the model was sure of, and where the thresholds cut. */
 import * as vscode from 'vscode';
+import type { OtherFiles } from '../other-files';
 import type { Session } from '../session';
+import { Counters } from './counters';
+import { ThresholdPanel } from './panel';
+
+export const VIEW_TYPE = 'dynamo.thresholds';
+
+/** What tests may look at. */
+export interface Thresholds extends vscode.Disposable {
+  readonly panel: ThresholdPanel | undefined;
+}
 
 export function registerThresholds(
-  _context: vscode.ExtensionContext,
+  { extensionUri }: vscode.ExtensionContext,
   session: Session,
-): vscode.Disposable {
-  return vscode.commands.registerCommand('dynamo.showThresholds', () => session.log.show());
+  otherFiles: OtherFiles,
+): Thresholds {
+  const counters = new Counters();
+  let panel: ThresholdPanel | undefined;
+
+  function adopt(webview: vscode.WebviewPanel): void {
+    const made = new ThresholdPanel(webview, extensionUri, { session, otherFiles, counters });
+    panel = made;
+    webview.onDidDispose(() => {
+      if (panel === made) panel = undefined;
+    });
+  }
+
+  const parts = vscode.Disposable.from(
+    session.onDidComplete(({ result }) => counters.add(result)),
+    vscode.commands.registerCommand('dynamo.showThresholds', () => {
+      if (panel) return panel.show();
+      const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+      adopt(vscode.window.createWebviewPanel(VIEW_TYPE, 'Threshold view', column));
+    }),
+    // After a restart of the window the view is there again, with what its user had set.
+    vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
+      deserializeWebviewPanel(webview) {
+        adopt(webview);
+        return Promise.resolve();
+      },
+    }),
+  );
+  return {
+    get panel() {
+      return panel;
+    },
+    dispose: () => {
+      panel?.dispose();
+      parts.dispose();
+    },
+  };
 }

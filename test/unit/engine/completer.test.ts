@@ -153,6 +153,17 @@ describe('the completer', () => {
     });
   });
 
+  it('names the ids of the tokens of each step where traces are asked for', async () => {
+    const { completer } = setUp(writes('ab'));
+    const traced = await completer.complete(request({ trace: { candidates: 1 } }), never);
+    assert.deepEqual(
+      traced.steps.map(({ ids }) => ids),
+      [[97], [98]],
+    );
+    const { steps } = await completer.complete(request(), never);
+    assert.ok(steps.every(({ ids }) => ids === undefined));
+  });
+
   it('keeps to the order of fields that the request names', async () => {
     const { completer } = setUp(writes('1'));
     const result = await completer.complete(

@@ -144,6 +144,18 @@ describe('Server', () => {
     for (let id = 2; id <= 41; id++) assert.deepEqual(answers(id), ['result'], `request ${id}`);
   });
 
+  it('lets a background completion wait for others, and give its place to them', async () => {
+    const { server, answers } = setUp();
+    server.handle(load);
+    server.handle(complete(2));
+    server.handle(complete(3, { background: true }));
+    await settle();
+    assert.deepEqual([answers(2), answers(3)], [[], []], 'one works, the other waits');
+    server.handle(complete(4));
+    await settle();
+    assert.deepEqual([answers(2), answers(3)], [['cancelled'], ['cancelled']]);
+  });
+
   it('lets a newer completion take the place of older ones, but of nothing else', async () => {
     const { server, answers } = setUp();
     server.handle(load);

@@ -1,0 +1,15 @@
+/** What the parts of the page are given: the state, and what they may do. */
+import type { ToHost, ViewSettings } from './messages';
+import type { Kept, PageState } from './state';
+
+export interface Page {
+  readonly state: PageState;
+  send(message: ToHost): void;
+  /** Changes what is kept, and draws. */
+  keep(change: Partial<Kept>): void;
+  /** Changes the controls' settings. */
+  set(change: Partial<ViewSettings>): void;
+  point(cell: PageState['cell']): void;
+  look(): void;
+  lookAtStep(step: number): void;
+}

@@ -1,0 +1,93 @@
+/**
+ * The settings that the threshold view shows and writes. Package.json declares them; what a model
+ * brings itself, as the mask does, is its own until the user says otherwise.
+ */
+import * as vscode from 'vscode';
+import { settingsSchema, type ViewSettings } from '../../../media/thresholds/messages';
+import type { ModelInfo } from '../../engine/protocol';
+import { completionSettings } from '../settings';
+
+const SECTION = 'dynamo';
+
+/** Where each is kept. */
+const KEYS: Readonly<Record<keyof ViewSettings, string>> = {
+  mode: 'mode',
+  epsilon: 'epsilon',
+  useOtsu: 'fast.otsu',
+  useBlur: 'fast.blur',
+  alpha: 'fast.coOccurrence',
+  topK: 'fast.topK',
+  temperature: 'fast.temperature',
+  chains: 'fast.firstTokens',
+  penalty: 'fast.repetitionPenalty',
+  lookup: 'lookup',
+};
+
+/** What is in force in a document. */
+export function savedSettings(
+  model: ModelInfo | undefined,
+  scope?: vscode.ConfigurationScope,
+): ViewSettings {
+  const { mode, epsilon, fast, lookup } = completionSettings(scope);
+  return viewSettings({ mode, epsilon, fast, lookup }, model);
+}
+
+/** The model's own, with nothing of the user's. */
+export function defaultSettings(model: ModelInfo | undefined): ViewSettings {
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  const value = (name: keyof ViewSettings): unknown =>
+    configuration.inspect<unknown>(KEYS[name])?.defaultValue ?? undefined;
+  const given = Object.fromEntries(
+    settingsSchema.keyof().options.map((name) => [name, value(name)] as const),
+  );
+  const alpha = given['alpha'] ?? ownAlpha(model);
+  const parsed = settingsSchema.safeParse({ ...given, alpha });
+  return parsed.success ? parsed.data : savedSettings(model);
+}
+
+function viewSettings(
+  {
+    mode,
+    epsilon,
+    fast,
+    lookup,
+  }: Pick<ReturnType<typeof completionSettings>, 'mode' | 'epsilon' | 'fast' | 'lookup'>,
+  model: ModelInfo | undefined,
+): ViewSettings {
+  const { alpha, ...parts } = fast;
+  return { mode, epsilon, lookup, ...parts, alpha: alpha ?? ownAlpha(model) };
+}
+
+/** Independent heads need the mask, chained ones know what stands before them. */
+function ownAlpha(model: ModelInfo | undefined): number {
+  return model?.heads?.kind === 'independent' && model.table === true ? 1 : 0;
+}
+
+/** Writes what differs from what is in force, where it is set now, else to the user's settings. */
+export async function writeSettings(
+  settings: ViewSettings,
+  model: ModelInfo | undefined,
+): Promise<void> {
+  const now = savedSettings(model);
+  for (const name of settingsSchema.keyof().options) {
+    if (settings[name] !== now[name]) await update(name, settings[name]);
+  }
+}
+
+/** Takes back what was written. */
+export async function resetSettings(): Promise<void> {
+  for (const name of settingsSchema.keyof().options) await update(name, undefined);
+}
+
+async function update(name: keyof ViewSettings, value: unknown): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  const set = configuration.inspect<unknown>(KEYS[name]);
+  if (value === undefined && set?.globalValue === undefined && set?.workspaceValue === undefined) {
+    return;
+  }
+  const inWorkspace = set?.workspaceValue !== undefined;
+  const target = inWorkspace
+    ? vscode.ConfigurationTarget.Workspace
+    : vscode.ConfigurationTarget.Global;
+  await configuration.update(KEYS[name], value, target);
+}
