@@ -21,6 +21,9 @@ const SECOND = { temperature: 0.8, seeds: [1, 2] } as const;
 /** A user who asked waits longer than one who types. */
 const EXPLICIT_DEADLINE_MS = 5_000;
 
+/** So many deadlines pass before a suggestion is given up of which there is nothing yet. */
+const MOST_DEADLINES = 8;
+
 interface Place {
   readonly document: vscode.TextDocument;
   readonly position: vscode.Position;
@@ -153,7 +156,11 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   ): Promise<Suggestion | undefined> {
     const request = this.#request(place, context, explicit);
     const started = performance.now();
-    const result = await this.session.complete({ ...request, ...sampling }, signal);
+    let result = await this.session.complete({ ...request, ...sampling }, signal);
+    // Time that was spent on reading a long prompt is not lost: the cache has what was read.
+    for (let more = 1; more < MOST_DEADLINES && nothingYet(result); more += 1) {
+      result = await this.session.complete({ ...request, ...sampling }, signal);
+    }
     const latencyMs = performance.now() - started;
     this.session.log.debug(
       `completion: ${Math.round(latencyMs)} ms (prefill ${Math.round(result.prefillMs)}), ` +
@@ -275,6 +282,9 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     }
   }
 }
+
+const nothingYet = ({ text, stopReason }: CompletionResult): boolean =>
+  text === '' && stopReason === 'deadline';
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 

@@ -1,0 +1,87 @@
+/** Completions as a user meets them, in a real VS Code with the real 0.5B model. */
+import assert from 'node:assert/strict';
+import type { Browser } from 'playwright-core';
+import { installVsCode } from './harness/install';
+import { EditorServer } from './harness/server';
+import { EditorWindow, launchBrowser } from './harness/window';
+
+const PYTHON = `def add(a, b):
+    """The sum of a and b."""
+    return a + b
+
+
+def subtract(a, b):
+    """The difference of a and b."""
+`;
+
+const TYPESCRIPT = `interface Item {
+  name: string;
+  price: number;
+}
+
+export function totalPrice(items: Item[]): number {
+`;
+
+describe('completions in a real editor', () => {
+  let server: EditorServer;
+  let browser: Browser;
+  let window: EditorWindow;
+
+  before(async () => {
+    const { vscode, browser: path } = installVsCode('.cache');
+    server = await EditorServer.start({ vscode });
+    server.write('sum.py', PYTHON);
+    server.write('total.ts', TYPESCRIPT);
+    browser = await launchBrowser(path);
+    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+  });
+
+  after(async () => {
+    await browser.close();
+    await server.stop();
+  });
+
+  it('shows a suggestion while one types in a Python file', async () => {
+    await window.openFile('sum.py');
+    await window.type('    re');
+    const ghost = await window.untilGhostText();
+    await window.screenshot('python-ghost-text');
+    assert.equal(ghost, 'turn a - b');
+  });
+
+  it('goes on showing it while one types as suggested, without asking again', async () => {
+    await window.type('turn');
+    assert.equal(await window.untilGhostText((text) => text === ' a - b'), ' a - b');
+  });
+
+  it('takes it back when one types something else, and brings it back with backspace', async () => {
+    await window.type('x');
+    await window.until(
+      'other text',
+      () => window.ghostText(),
+      (text) => text !== ' a - b',
+    );
+    await window.press('Backspace');
+    await window.untilGhostText((text) => text === ' a - b');
+  });
+
+  it('accepts the next step, several tokens at once, and keeps the rest on screen', async () => {
+    await window.press('Alt+ArrowRight');
+    const text = await window.untilFile('sum.py', (file) => / {4}return [^x].*$/.test(file));
+    const rest = await window.untilGhostText((ghost) => ghost !== '' && ghost !== ' a - b');
+    await window.screenshot('python-accepted-step');
+    const start = `${PYTHON}    return`;
+    assert.ok(text.startsWith(start));
+    assert.equal(text.slice(start.length) + rest, ' a - b');
+  });
+
+  it('accepts all with Tab', async () => {
+    await window.press('Tab');
+    await window.untilFile('sum.py', (file) => file === `${PYTHON}    return a - b`);
+  });
+
+  it('takes an acceptance back with undo', async () => {
+    await window.press('Control+z');
+    await window.untilFile('sum.py', (file) => !file.endsWith('a - b'));
+  });
+});

@@ -1,0 +1,174 @@
+/** One window of VS Code in a browser, with what a user sees and does in it. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import type { EditorServer } from './server';
+
+const STATUS = '[id="dynamo-completion.dynamo-completion.dynamo.status"]';
+const SCREENSHOTS = join(process.cwd(), 'out', 'screenshots');
+/** Generous, for machines that are busy with other things. */
+const PATIENCE_MS = Number(process.env['DYNAMO_PATIENCE_MS'] ?? 60_000);
+
+export function launchBrowser(executablePath: string): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+}
+
+export interface WindowOptions {
+  /** Folder of the extension under development; without it, what is installed runs. */
+  readonly extension?: string;
+  /** A bundle whose `run` is called in the extension host. */
+  readonly tests?: string;
+}
+
+export class EditorWindow {
+  /** Errors that VS Code reported of the extension. */
+  readonly errors: string[] = [];
+
+  private constructor(
+    private readonly server: EditorServer,
+    readonly page: Page,
+  ) {
+    page.on('console', (message) => {
+      const text = message.text();
+      if (message.type() === 'error' && /dynamo/i.test(text)) this.errors.push(text);
+    });
+  }
+
+  static async open(
+    browser: Browser,
+    server: EditorServer,
+    { extension, tests }: WindowOptions,
+  ): Promise<EditorWindow> {
+    const page = await browser.newPage({ viewport: { width: 1100, height: 720 } });
+    const window = new EditorWindow(server, page);
+    const remote = (path: string) => `vscode-remote://127.0.0.1:${server.port}${path}`;
+    const payload = [
+      ...(extension ? [['extensionDevelopmentPath', remote(extension)]] : []),
+      ...(tests ? [['extensionTestsPath', remote(tests)]] : []),
+    ];
+    const query = new URLSearchParams({ folder: server.workspace });
+    if (payload.length > 0) query.set('payload', JSON.stringify(payload));
+    await page.goto(`http://127.0.0.1:${server.port}/?${query.toString()}`);
+    await page.waitForSelector('.monaco-workbench', { timeout: PATIENCE_MS });
+    if (!tests) await page.waitForSelector(STATUS, { timeout: PATIENCE_MS });
+    return window;
+  }
+
+  async close(): Promise<void> {
+    await this.page.close();
+  }
+
+  /** Opens a file of the workspace with the cursor at its end. */
+  async openFile(name: string): Promise<void> {
+    const { page } = this;
+    const tab = page.locator(`.tab.active[data-resource-name="${name}"]`);
+    for (let attempt = 0; !(await tab.isVisible()); attempt += 1) {
+      assert.ok(attempt < 5, `${name} did not open`);
+      await this.#quickOpen(name);
+      await page.waitForSelector(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`);
+      await page.keyboard.press('Enter');
+      await tab.waitFor({ timeout: 5000 }).catch(() => undefined);
+    }
+    await page.waitForSelector('.monaco-editor.focused');
+    await page.keyboard.press('Control+End');
+  }
+
+  /** Types as a person does, key by key. */
+  async type(text: string, delay = 30): Promise<void> {
+    await this.page.keyboard.type(text, { delay });
+  }
+
+  press(key: string): Promise<void> {
+    return this.page.keyboard.press(key);
+  }
+
+  /** Runs a command from the palette. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget .quick-input-box input');
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    await row.filter({ hasText: title }).waitFor({ timeout: 20_000 });
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** The grey text, all its lines; '' when there is none. */
+  async ghostText(): Promise<string> {
+    return await this.page.evaluate(() => {
+      const textOf = (nodes: Iterable<Element>) =>
+        [...nodes].map((node) => node.textContent ?? '').join('');
+      const editor = document.querySelector('.monaco-editor.focused') ?? document;
+      const inLine = textOf(editor.querySelectorAll('.view-lines .ghost-text-decoration'));
+      const below = [...editor.querySelectorAll('.suggest-preview-text .view-line')];
+      const lines = [inLine, ...below.map((line) => textOf([line]))];
+      return lines.join('\n').replaceAll('\u00a0', ' ');
+    });
+  }
+
+  /** Waits for grey text that fits. */
+  async untilGhostText(fits: (text: string) => boolean = (text) => text !== ''): Promise<string> {
+    return await this.until('ghost text', () => this.ghostText(), fits);
+  }
+
+  /** Waits until what `look` sees fits, and returns it. */
+  async until<T>(what: string, look: () => T | Promise<T>, fits: (seen: T) => boolean): Promise<T> {
+    const end = performance.now() + PATIENCE_MS;
+    let seen = await look();
+    while (!fits(seen)) {
+      if (performance.now() > end) {
+        await this.screenshot(`failed-${what.replace(/\W+/g, '-')}`);
+        assert.fail(`${what}: waited in vain, last seen ${JSON.stringify(seen)}`);
+      }
+      await sleep(25);
+      seen = await look();
+    }
+    return seen;
+  }
+
+  /** Waits until a file of the workspace holds what fits. */
+  untilFile(name: string, fits: (text: string) => boolean): Promise<string> {
+    return this.until(name, () => this.server.read(name), fits);
+  }
+
+  /** What a screen reader says of the status item. */
+  async status(): Promise<string> {
+    return (await this.page.locator(STATUS).getAttribute('aria-label')) ?? '';
+  }
+
+  untilStatus(fits: RegExp): Promise<string> {
+    return this.until(
+      'status',
+      () => this.status(),
+      (text) => fits.test(text),
+    );
+  }
+
+  clickStatus(): Promise<void> {
+    return this.page.locator(STATUS).locator('a').click();
+  }
+
+  /** Chooses from an open list. */
+  async pick(label: string | RegExp): Promise<void> {
+    const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: label });
+    await row.first().click();
+  }
+
+  async notifications(): Promise<string[]> {
+    return await this.page.locator('.notification-list-item-message').allTextContents();
+  }
+
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  }
+
+  async #quickOpen(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    const input = this.page.locator('.quick-input-widget .quick-input-box input');
+    await input.waitFor();
+    await input.fill(join(this.server.workspace, name));
+  }
+}
