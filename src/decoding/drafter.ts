@@ -4,10 +4,12 @@
  *
  * Whatever it drafts, the text stays the same; so everything here is about time. The expected gain of
  * a draft is the product of the probabilities that it and those before it hold; its cost is what the
- * machine took for as many rows. Heads are asked only while asking pays: where their guesses do not
- * hold, they are asked ever more seldom, so that a text that never accepts costs next to nothing.
+ * machine took for as many rows. Looking up is free, so it comes first; heads are asked where they
+ * promise more, their own cost counted.
  */
+import { HeadsWorth } from './heads-worth';
 import { LookupIndex } from './lookup';
+import { LookupOdds } from './lookup-odds';
 import type { ChainLink } from './proposal';
 import { RowCosts } from './row-costs';
 import type { Proposer } from './stepper';
@@ -56,28 +58,30 @@ export interface DrafterOptions {
   readonly costs?: RowCosts;
 }
 
-/** Steps without a look at the heads at most, however useless they were. */
-const LONGEST_PAUSE = 32;
 /** Drafts of a lookup at most. */
 const LOOKUP_TOKENS = 7;
 const WEIGHT = 0.05;
+
+/** A draft that could be tried, with what it promises. */
+interface Option {
+  readonly tokens: readonly number[];
+  /** Expected tokens for the cost of one row. */
+  readonly rate: number;
+}
 
 /** Lives as long as its stepper: what machine and heads are like is learnt once. */
 export class DynamicDrafter implements Drafter {
   private readonly costs: RowCosts;
   private readonly index = new LookupIndex();
-  /** Probability that a looked-up token holds when those before it did. */
-  private lookupHolds = 0.6;
+  private readonly odds = new LookupOdds();
+  private readonly worth = new HeadsWorth();
   /** How often a head's guess held, over what its own probability says. */
   private calibration = 1;
-  /** ms of asking the heads. */
-  private proposeMs = 0;
-  /** Tokens a ms with heads over plain ones, less 1, smoothed. Begins hopeful. */
-  private advantage = 0.3;
-  private pause = 0;
-  private paused = 0;
-  private expected: readonly number[] = [];
   private sources: DraftSources = {};
+  /** Of the draft that was made last. */
+  private match = 0;
+  private expected: readonly number[] = [];
+  private behind = 0;
 
   constructor(private readonly options: DrafterOptions) {
     this.costs = options.costs ?? new RowCosts();
@@ -87,7 +91,6 @@ export class DynamicDrafter implements Drafter {
     this.sources = sources;
     const { nearby = [], lookup = true } = sources;
     if (lookup) this.index.hold(nearby.length > 0 ? [...nearby, ...prompt] : prompt);
-    this.paused = 0;
   }
 
   passed(tokens: readonly number[]): void {
@@ -97,79 +100,76 @@ export class DynamicDrafter implements Drafter {
 
   async draft(pending: readonly number[], most: number, signal: AbortSignal): Promise<Draft> {
     this.passed(pending);
-    const found = this.sources.lookup === false ? [] : this.lookedUp(most);
-    const next = pending.at(-1);
+    const found = this.sources.lookup === false ? NOTHING : this.lookedUp(most);
+    const [next] = pending;
     const proposer = this.sources.heads === false ? undefined : this.options.proposer;
-    if (found.length > 1 || !proposer || pending.length !== 1 || next === undefined) {
-      return { tokens: found, source: 'lookup' };
+    if (!proposer || next === undefined || pending.length > 1) {
+      return { tokens: found.tokens, source: 'lookup' };
     }
-    if (this.paused > 0) {
-      this.paused--;
-      return { tokens: found, source: 'lookup' };
-    }
-    const links = await proposer.propose(next, signal);
-    const probabilities = links.slice(0, most).map(({ id, candidates }) => {
+    this.behind = proposer.behind();
+    if (!this.worth.pays(found.rate, this.behind))
+      return { tokens: found.tokens, source: 'lookup' };
+
+    const proposed = await proposer.propose(next, signal);
+    this.expected = proposed.map(({ id, candidates }) => {
       const { ids, logits, logNormalizer } = candidates;
       const probability = Math.exp((logits[ids.indexOf(id)] ?? -Infinity) - logNormalizer);
       return Math.min(1, probability * this.calibration);
     });
-    const count = this.worthwhile(probabilities);
-    this.expected = probabilities;
-    const asked = { proposed: links, kind: proposer.kind };
-    if (count === 0 && found.length > 0) return { tokens: found, source: 'lookup', ...asked };
-    return { tokens: links.slice(0, count).map((link) => link.id), source: 'head', ...asked };
+    const ids = proposed.map(({ id }) => id).slice(0, most);
+    const guessed = this.worthwhile(ids, this.expected);
+    const asked = { proposed, kind: proposer.kind };
+    return found.rate > guessed.rate
+      ? { tokens: found.tokens, source: 'lookup', ...asked }
+      : { tokens: guessed.tokens, source: 'head', ...asked };
   }
 
-  learn({ tokens, source }: Draft, accepted: number, { rows, draftMs, stepMs }: StepTimes): void {
+  learn(draft: Draft, accepted: number, { rows, draftMs, stepMs }: StepTimes): void {
+    const { tokens, source, proposed } = draft;
     this.costs.learn(rows, stepMs);
     this.passed(tokens.slice(0, accepted));
-    if (source === 'lookup') {
-      for (let place = 0; place < Math.min(accepted + 1, tokens.length); place++) {
-        this.lookupHolds += WEIGHT * (Number(place < accepted) - this.lookupHolds);
-      }
-    }
-    if (source !== 'head') return;
-    this.proposeMs += (this.proposeMs === 0 ? 1 : WEIGHT) * (draftMs - this.proposeMs);
     for (let place = 0; place < Math.min(accepted + 1, tokens.length); place++) {
-      const surprise = Number(place < accepted) - (this.expected[place] ?? 0);
-      this.calibration = clamp(this.calibration + WEIGHT * surprise, 0.5, 1.5);
+      const held = place < accepted;
+      if (source === 'lookup') this.odds.learn(this.match, place, held);
+      else this.calibrate(Number(held) - (this.expected[place] ?? 0));
     }
-    this.weigh(accepted, rows);
+    if (!proposed) return;
+    this.worth.learnCost(this.costs.inRows(draftMs), this.behind);
+    this.worth.learnGain(1 + accepted, this.costs.of(rows));
+  }
+
+  private calibrate(surprise: number): void {
+    this.calibration = Math.min(1.5, Math.max(0.5, this.calibration + WEIGHT * surprise));
   }
 
   /** Tokens that followed the last ones earlier, as many as pay. */
-  private lookedUp(most: number): readonly number[] {
-    const found = this.index.draft(Math.min(most, LOOKUP_TOKENS));
-    return found.slice(0, this.worthwhile(found.map(() => this.lookupHolds)));
+  private lookedUp(most: number): Option {
+    const { tokens, match } = this.index.draft(Math.min(most, LOOKUP_TOKENS));
+    this.match = match;
+    return this.worthwhile(
+      tokens,
+      tokens.map((_, place) => this.odds.holds(match, place)),
+    );
   }
 
-  /** The number of drafts with the most expected tokens a ms. `holds`: see `lookupHolds`. */
-  private worthwhile(holds: readonly number[]): number {
-    let best = 1 / this.costs.ms(1);
+  /**
+   * As many of the tokens as promise the most for the cost of their rows.
+   *
+   * @param holds probability of each that it holds when those before it did
+   */
+  private worthwhile(tokens: readonly number[], holds: readonly number[]): Option {
+    let best = 1;
     let count = 0;
     let gain = 1;
     let all = 1;
-    for (const [place, probability] of holds.entries()) {
-      all *= probability;
+    for (let place = 0; place < tokens.length; place++) {
+      all *= holds[place] ?? 0;
       gain += all;
-      const rate = gain / this.costs.ms(place + 2);
+      const rate = gain / this.costs.of(place + 2);
       if (rate > best) [best, count] = [rate, place + 1];
     }
-    return count;
-  }
-
-  /** Decides after a step with heads whether to ask them again at once. */
-  private weigh(accepted: number, rows: number): void {
-    const plain = 1 / this.costs.ms(1);
-    const rate = (1 + accepted) / (this.costs.ms(rows) + this.proposeMs);
-    this.advantage += 0.15 * (rate / plain - 1 - this.advantage);
-    if (this.advantage >= 0) {
-      this.pause = 0;
-      return;
-    }
-    this.pause = Math.min(LONGEST_PAUSE, Math.max(1, 2 * this.pause));
-    this.paused = this.pause;
+    return { tokens: tokens.slice(0, count), rate: best };
   }
 }
 
-const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
+const NOTHING: Option = { tokens: [], rate: 1 };

@@ -1,6 +1,8 @@
 /**
- * Drafts by lookup: when the last three tokens, or else the last two, stand somewhere earlier, what
- * followed them there may follow here. The latest earlier place wins.
+ * Drafts by lookup: when the last tokens stand somewhere earlier, what followed them there may follow
+ * here. Of the latest places where the last three stand, else the last two, else the last one, the one
+ * with the longest agreement behind it wins, the latest of equals: how long the agreement is says how
+ * far it is to be trusted.
  *
  * The index follows the sequence, token by token, forwards and backwards: appending or dropping one
  * costs the same however long the sequence is. It holds prompt and output as one sequence; a suffix
@@ -12,7 +14,18 @@
 /** Above every token id; three ids make one number below 2^53. */
 const RADIX = 208_063;
 /** Lengths of the n-grams that are looked up, the longest first. */
-const LENGTHS = [3, 2] as const;
+const LENGTHS = [3, 2, 1] as const;
+/** Places that are compared. */
+const PLACES = 8;
+/** Agreement is followed so far. */
+export const LONGEST_MATCH = 16;
+
+export interface LookedUp {
+  /** What followed; often none. */
+  readonly tokens: readonly number[];
+  /** Last tokens that agree, 1..LONGEST_MATCH; 0 without a draft. */
+  readonly match: number;
+}
 
 export class LookupIndex {
   private readonly tokens: number[] = [];
@@ -57,13 +70,34 @@ export class LookupIndex {
     for (let place = kept; place < tokens.length; place++) this.append(tokens[place] ?? 0);
   }
 
-  /** What followed the last tokens when they stood earlier, at most `limit` tokens; often none. */
-  draft(limit: number): number[] {
+  /** What followed the last tokens when they stood earlier, at most `limit` tokens. */
+  draft(limit: number): LookedUp {
     for (const gram of this.grams) {
-      const end = gram.earlier();
-      if (end >= 0) return this.tokens.slice(end + 1, end + 1 + limit);
+      const ends = gram.earlier(PLACES);
+      if (ends.length === 0) continue;
+      let [best, match] = [-1, 0];
+      for (const end of ends) {
+        const agreed = this.agreement(end);
+        if (agreed > match) [best, match] = [end, agreed];
+      }
+      return { tokens: this.tokens.slice(best + 1, best + 1 + limit), match };
     }
-    return [];
+    return { tokens: [], match: 0 };
+  }
+
+  /** How many tokens up to place `end` are the last ones of the sequence. */
+  private agreement(end: number): number {
+    const { tokens } = this;
+    const last = tokens.length - 1;
+    let length = 0;
+    while (
+      length < LONGEST_MATCH &&
+      length <= end &&
+      tokens[end - length] === tokens[last - length]
+    ) {
+      length++;
+    }
+    return length;
   }
 }
 
@@ -93,9 +127,12 @@ class GramIndex {
     else this.latest.delete(key);
   }
 
-  /** Where the n-gram of the last tokens ended before, or -1. */
-  earlier(): number {
-    return this.before.at(-1) ?? -1;
+  /** Where the n-gram of the last tokens ended before, the latest first; at most `most` places. */
+  earlier(most: number): number[] {
+    const ends: number[] = [];
+    let end = this.before.at(-1) ?? -1;
+    for (; end >= 0 && ends.length < most; end = this.before[end] ?? -1) ends.push(end);
+    return ends;
   }
 
   /** The n-gram of the last tokens as one number, or -1 when there are not enough tokens. */

@@ -58,6 +58,9 @@ export interface Proposer {
   /** The most tokens that it proposes behind the base's own one. */
   readonly depth: number;
 
+  /** Rows of the stepper's cache that it has not seen yet; `propose` catches up on them. */
+  behind(): number;
+
   /**
    * Guesses what follows `next`, the token that the base chose after the cache's last row. For
    * chained heads the greedy chain behind `next`; for independent heads one guess a head.

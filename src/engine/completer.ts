@@ -51,12 +51,17 @@ export interface CompleterOptions {
 
 export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
 
+/** Characters of text outside the prompt that drafts may repeat. */
+const NEARBY = 4096;
+
 /** What one generation needs beyond the prompt. */
 interface Run {
   readonly request: CompletionRequest | GenerationRequest;
   readonly prompt: readonly number[];
   /** Text that the first token repeats and that is no part of the result. */
   readonly healed: string;
+  /** Text that the drafts may repeat, beside the prompt. */
+  readonly nearby?: readonly number[];
   readonly stopper?: Stopper;
   readonly onStep?: StepListener;
 }
@@ -67,6 +72,8 @@ export function createCompleter(options: CompleterOptions): Completer {
     format.stop.flatMap((name) => tokenizer.control(name) ?? []), // Not every model has them all.
   );
 
+  const encodeNearby = remembering((text) => tokenizer.encode(text));
+
   async function complete(
     request: CompletionRequest,
     signal: AbortSignal,
@@ -74,9 +81,15 @@ export function createCompleter(options: CompleterOptions): Completer {
     const { prefix, suffix, language, raw } = request;
     const context = { prefix, suffix, language };
     const multiline = allowsSeveralLines(context, lineMode(request.multiline));
-    const { tokens: prompt, healed } = cursorPrompt(request, format, tokenizer, stepper);
+    const { kind, tokens, healed, truncated } = cursorPrompt(request, format, tokenizer, stepper);
     const stopper = stopperFor(request, context, multiline);
-    const outcome = await run({ request, prompt, healed, ...(stopper && { stopper }) }, signal);
+    // Text right of the cursor that the prompt has not, and that may be repeated.
+    const beyond = kind === 'continuation' ? suffix : truncated.suffix ? suffix : '';
+    const nearby = request.mode === 'exact' ? encodeNearby(beyond.slice(0, NEARBY)) : [];
+    const outcome = await run(
+      { request, prompt: tokens, healed, nearby, ...(stopper && { stopper }) },
+      signal,
+    );
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };
     const interrupted = ['maxTokens', 'deadline', 'context'].includes(outcome.stopReason);
     const shown = postprocess(outcome.text, context, { multiline, interrupted });
@@ -99,7 +112,10 @@ export function createCompleter(options: CompleterOptions): Completer {
     return { kind: 'generation', ...(await run({ request, prompt, healed: '', onStep }, signal)) };
   }
 
-  async function run({ request, prompt, healed, stopper, onStep }: Run, signal: AbortSignal) {
+  async function run(
+    { request, prompt, healed, nearby = [], stopper, onStep }: Run,
+    signal: AbortSignal,
+  ) {
     const { maxTokens, temperature, seed, drafts, trace } = request;
     const mode = modeFor(request.mode, options);
     const table = mode === 'fast' ? await options.table?.() : undefined;
@@ -109,7 +125,7 @@ export function createCompleter(options: CompleterOptions): Completer {
     const decodeOptions: DecodeOptions = {
       mode,
       ...(drafter && { drafter }),
-      ...(drafts && { drafts }),
+      drafts: { ...drafts, nearby },
       ...(proposer && { fast: { ...fastOptionsOf(request), table, proposer } }),
       ...(trace && { trace }),
       maxTokens,
@@ -206,6 +222,15 @@ export function cursorPrompt(
     ...(order && { order }),
     ...(files && { files }),
   });
+}
+
+/** Remembers the last answer: what is right of the cursor stays while the user types. */
+function remembering<T>(make: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly made: T } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, made: make(text) };
+    return last.made;
+  };
 }
 
 /** What a mode runs as: without heads or drafts it is plain decoding. */

@@ -69,6 +69,12 @@ export class HeadsSession implements Proposer {
     return new HeadsSession(await openSession(graph, threads), description, trunk, contextLength);
   }
 
+  behind(): number {
+    const { tokens } = this.trunk;
+    const rows = this.kind === 'chained' ? tokens.slice(1) : tokens;
+    return tokens.length - this.kv.commonPrefix(rows);
+  }
+
   async propose(next: number, signal: AbortSignal): Promise<readonly ChainLink[]> {
     const { tokens } = this.trunk;
     if (tokens.length === 0) return [];

@@ -2,6 +2,7 @@
  * Measures what token rows cost on this machine, through the stepper alone: decoding's row budget
  * and the benches rest on it.
  */
+import type { RowCosts } from '../decoding/row-costs';
 import type { Stepper } from '../decoding/stepper';
 import { EngineError } from './errors';
 import type { MeasureRequest, MeasureResult } from './protocol';
@@ -42,6 +43,33 @@ export async function measureSteps(
     stepMs.push(median(times));
   }
   return { kind: 'measure', context, prefillMs, stepMs };
+}
+
+/** Numbers of rows in the order in which they are worth knowing. */
+const FIRST_ROWS = [1, 3, 8, 2, 5] as const;
+
+/**
+ * Measures a few numbers of rows, each once, until `budgetMs` would be passed: what drafts cost before
+ * the first completion. Leaves the cache empty, and the machine's caches warm.
+ */
+export async function learnRowCosts(
+  stepper: Stepper,
+  costs: RowCosts,
+  budgetMs: number,
+): Promise<void> {
+  const { signal } = new AbortController();
+  let left = budgetMs;
+  left -= await time(() => stepper.prefill([TOKENS[0]], signal));
+  for (const rows of FIRST_ROWS) {
+    const expected = costs.ms(rows);
+    if (stepper.contextLength < rows + 1 || expected > left) break;
+    const fed = Array.from({ length: rows }, (_, i) => TOKENS[i % 2] ?? 1);
+    const ms = await time(() => stepper.step(fed, signal));
+    costs.learn(rows, ms);
+    stepper.rewind(1);
+    left -= ms;
+  }
+  stepper.rewind(0);
 }
 
 async function time(run: () => Promise<unknown>): Promise<number> {

@@ -5,10 +5,11 @@
 import { availableParallelism } from 'node:os';
 import { createCompleter } from './completer';
 import { DynamicDrafter } from '../decoding/drafter';
+import { RowCosts } from '../decoding/row-costs';
 import { EngineError } from './errors';
 import { HeadsSession } from './heads';
 import { createInspector } from './inspect';
-import { measureSteps } from './measure';
+import { learnRowCosts, measureSteps } from './measure';
 import type { LoadOptions, ModelFiles } from './protocol';
 import { serve } from './serve';
 import type { OpenModel } from './server';
@@ -19,6 +20,8 @@ import { loadTokenizer } from './tokenizer';
 /** Rows of the KV cache unless asked otherwise: more context than a completion has use for. */
 const DEFAULT_CONTEXT = 4096;
 const MAX_THREADS = 8;
+/** Time for measuring what rows cost while the model is loaded. */
+const MEASURE_MS = 100;
 
 async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenModel> {
   const started = performance.now();
@@ -42,9 +45,11 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
     ...(heads && { proposer: heads }),
     ...(model.table && { table: tableReader(model.table) }),
   };
+  const costs = new RowCosts();
+  await learnRowCosts(stepper, costs, MEASURE_MS);
   const completer = createCompleter({
     ...parts,
-    drafter: new DynamicDrafter({ proposer: heads }),
+    drafter: new DynamicDrafter({ proposer: heads, costs }),
   });
   const { id, precision } = model;
   return {

@@ -23,6 +23,10 @@ class ScriptedProposer implements Proposer {
     private readonly confidence: number,
   ) {}
 
+  behind(): number {
+    return 1;
+  }
+
   propose(next: number): Promise<readonly ChainLink[]> {
     this.asked++;
     const links = [1, 2].map((ahead) => {
@@ -33,10 +37,14 @@ class ScriptedProposer implements Proposer {
   }
 }
 
-/** Rows on a machine that never changes: 20 ms, and 2 ms for each further row. */
+/** Rows on a machine that never changes: each further row costs a tenth of the first. */
 class FixedCosts extends RowCosts {
-  override ms(rows: number): number {
-    return 18 + 2 * rows;
+  override of(rows: number): number {
+    return 0.9 + 0.1 * rows;
+  }
+
+  override inRows(): number {
+    return 0.15;
   }
 }
 
@@ -59,7 +67,7 @@ describe('the dynamic drafter', () => {
   it('asks useless heads ever more seldom', async () => {
     const proposer = new ScriptedProposer(false, 0.9);
     const { rows } = await run(proposer);
-    assert.ok(proposer.asked < 30, `asked ${proposer.asked} times in 300 steps`);
+    assert.ok(proposer.asked < 40, `asked ${proposer.asked} times in 300 steps`);
     assert.ok(rows < 360, `${rows} rows for 300 tokens`);
   });
 
@@ -88,8 +96,8 @@ describe('row costs', () => {
         const costs = new RowCosts();
         for (const [rows, ms] of times) costs.learn(rows, ms);
         for (let rows = 2; rows <= 8; rows++) {
-          assert.ok(costs.ms(rows) >= costs.ms(rows - 1));
-          assert.ok(costs.ms(rows) > 0);
+          assert.ok(costs.of(rows) >= costs.of(rows - 1));
+          assert.ok(costs.of(rows) >= 1 && costs.of(rows) <= rows);
         }
       }),
     );
@@ -102,5 +110,23 @@ describe('row costs', () => {
     for (let step = 0; step < 60; step++) costs.learn(1, 20);
     assert.ok(Math.abs(costs.ms(1) - 20) < 0.5);
     assert.ok(costs.ms(3) > 20 && costs.ms(3) < 30, 'the prior tells what was not measured');
+    for (let step = 0; step < 60; step++) costs.learn(4, 50);
+    assert.ok(Math.abs(costs.of(4) - 2.5) < 0.1 || Math.abs(costs.ms(4) - 50) < 2);
+    assert.ok(costs.of(3) > 1.5, 'and stretches with what its neighbours cost');
+  });
+
+  it('stay as they are when the machine becomes slow for every number of rows', () => {
+    const costs = new RowCosts();
+    const work = (ms: number) => {
+      for (let step = 0; step < 100; step++)
+        costs.learn(step % 2 === 0 ? 1 : 4, ms * (step % 2 === 0 ? 1 : 1.4));
+    };
+    work(20);
+    const before = costs.of(4);
+    for (let step = 0; step < 50; step++) costs.learn(1, 100); // No row of four while it changes.
+    assert.ok(Math.abs(costs.of(4) - before) < 0.01);
+    work(100);
+    assert.ok(Math.abs(costs.of(4) - 1.4) < 0.1, `${costs.of(4)}`);
+    assert.ok(Math.abs(costs.ms(1) - 100) < 5);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { LookupIndex } from '../../../src/decoding/lookup';
+import { LookupIndex, type LookedUp } from '../../../src/decoding/lookup';
 
 const indexOf = (...tokens: number[]) => {
   const index = new LookupIndex();
@@ -9,43 +9,53 @@ const indexOf = (...tokens: number[]) => {
 };
 
 /** Looks at every earlier place, latest first. */
-function searchNaively(tokens: readonly number[], limit: number): number[] {
-  for (const length of [3, 2]) {
-    const wanted = tokens.slice(-length);
-    if (wanted.length < length) continue;
-    for (let end = tokens.length - 1; end >= length; end--) {
-      const found = tokens.slice(end - length, end);
-      if (found.every((token, i) => token === wanted[i])) return tokens.slice(end, end + limit);
+function searchNaively(tokens: readonly number[], limit: number): LookedUp {
+  const agreement = (end: number) => {
+    let length = 0;
+    while (length < 16 && length < end && tokens[end - 1 - length] === tokens.at(-1 - length)) {
+      length++;
     }
+    return length;
+  };
+  const places = Array.from({ length: Math.max(0, tokens.length - 1) }, (_, i) => i + 1).reverse();
+  for (const least of [3, 2, 1]) {
+    const ends = places.filter((end) => agreement(end) >= least).slice(0, 8);
+    if (ends.length === 0) continue;
+    const match = Math.max(...ends.map(agreement));
+    const end = ends.find((each) => agreement(each) === match) ?? 0;
+    return { tokens: tokens.slice(end, end + limit), match };
   }
-  return [];
+  return { tokens: [], match: 0 };
 }
+
+const draft = (limit: number, ...tokens: number[]) => [...indexOf(...tokens).draft(limit).tokens];
 
 describe('LookupIndex', () => {
   it('drafts what followed the last three tokens', () => {
-    assert.deepEqual(indexOf(1, 2, 3, 4, 5, 9, 1, 2, 3).draft(4), [4, 5, 9, 1]);
+    assert.deepEqual(draft(4, 1, 2, 3, 4, 5, 9, 1, 2, 3), [4, 5, 9, 1]);
   });
 
   it('prefers three tokens to two that stand later', () => {
-    assert.deepEqual(indexOf(1, 2, 3, 4, 7, 2, 3, 5, 1, 2, 3).draft(1), [4]);
+    assert.deepEqual(draft(1, 1, 2, 3, 4, 7, 2, 3, 5, 1, 2, 3), [4]);
   });
 
-  it('falls back to two tokens', () => {
-    assert.deepEqual(indexOf(8, 2, 3, 4, 5, 1, 2, 3).draft(2), [4, 5]);
+  it('falls back to two tokens, then to one, and tells how many agreed', () => {
+    assert.deepEqual(indexOf(8, 2, 3, 4, 5, 1, 2, 3).draft(2), { tokens: [4, 5], match: 2 });
+    assert.deepEqual(indexOf(3, 1, 9, 3).draft(2), { tokens: [1, 9], match: 1 });
   });
 
-  it('takes the latest match', () => {
-    assert.deepEqual(indexOf(1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3).draft(1), [5]);
+  it('takes the longest match, the latest of equals', () => {
+    assert.deepEqual(draft(1, 9, 1, 2, 3, 4, 1, 2, 3, 5, 9, 1, 2, 3), [4]);
+    assert.deepEqual(draft(1, 1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3), [5]);
   });
 
-  it('drafts nothing without a match, or of a single token', () => {
-    assert.deepEqual(indexOf(1, 2, 3, 4).draft(3), []);
-    assert.deepEqual(indexOf(3, 1, 3).draft(3), []);
-    assert.deepEqual(indexOf().draft(3), []);
+  it('drafts nothing without a match', () => {
+    assert.deepEqual(draft(3, 1, 2, 3, 4), []);
+    assert.deepEqual(draft(3), []);
   });
 
   it('matches text that overlaps itself', () => {
-    assert.deepEqual(indexOf(7, 7, 7, 7).draft(5), [7]);
+    assert.deepEqual(indexOf(7, 7, 7, 7).draft(5), { tokens: [7], match: 3 });
   });
 
   it('equals a search through everything, whatever is appended and taken back', () => {
@@ -79,9 +89,9 @@ describe('LookupIndex', () => {
   it('tells neighbouring ids of the largest vocabulary apart', () => {
     const last = 208_062;
     const text = [last, last, 1, last, last - 1, 2, last - 1, last, 3];
-    assert.deepEqual(indexOf(...text, last, last - 1).draft(1), [2]);
-    assert.deepEqual(indexOf(...text, last - 1, last).draft(1), [3]);
-    assert.deepEqual(indexOf(...text, last, last).draft(1), [1]);
+    assert.deepEqual(draft(1, ...text, last, last - 1), [2]);
+    assert.deepEqual(draft(1, ...text, last - 1, last), [3]);
+    assert.deepEqual(draft(1, ...text, last, last), [1]);
   });
 
   it('rejects ids and lengths that make no sense', () => {

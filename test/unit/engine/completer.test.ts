@@ -127,6 +127,18 @@ describe('the completer', () => {
       assert.deepEqual([result.mode, result.steps.length], ['exact', 9]);
     });
 
+    it('drafts what stands right of the cursor, in the prompt or not', async () => {
+      for (const language of ['python', 'plaintext']) {
+        const stepper = new ScriptedStepper(writes('quite some repeated text'));
+        const options = { model: 'scripted', format: FORMAT, stepper, tokenizer };
+        const completer = createCompleter({ ...options, drafter: new DynamicDrafter({}) });
+        const place = { language, prefix: 'x_1', suffix: '\n\nquite some repeated text\n' };
+        const result = await completer.complete(raw(place), never);
+        assert.equal(result.text, 'quite some repeated text');
+        assert.ok(result.steps.length < 12, `${language}: ${result.steps.length} steps`);
+      }
+    });
+
     it('tells the texts of traced tokens', async () => {
       const trace = { candidates: 3 };
       const result = await guessing().complete(raw({ mode: 'fast', trace }), never);

@@ -24,6 +24,7 @@ function heads(kind: Proposer['kind']): Proposer & { readonly asked: number[] } 
     kind,
     depth: 2,
     asked,
+    behind: () => 1,
     propose(next) {
       asked.push(next);
       const links = [1, 2].map((i) => ({ id: next + i, candidates: predict([next + i, 0.5]) }));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { EngineError } from '../../../src/engine/errors';
-import { measureSteps } from '../../../src/engine/measure';
+import { RowCosts } from '../../../src/decoding/row-costs';
+import { learnRowCosts, measureSteps } from '../../../src/engine/measure';
 import { predict, ScriptedStepper } from '../../fixtures/scripted-stepper';
 
 const never = new AbortController().signal;
@@ -33,5 +34,26 @@ describe('measureSteps', () => {
     });
     const request = { rows: 8, context: 20, repeats: 3 };
     await assert.rejects(measureSteps(stepper, request, abort.signal), /enough/);
+  });
+});
+
+describe('learnRowCosts', () => {
+  it('knows after a few steps what rows cost, and leaves no row behind', async () => {
+    const stepper = new ScriptedStepper(() => predict([1, 1]), {
+      beforeRow: () => new Promise((resolve) => setTimeout(resolve, 2)),
+    });
+    const costs = new RowCosts();
+    await learnRowCosts(stepper, costs, 10_000);
+    assert.equal(stepper.length, 0);
+    assert.ok(stepper.rowsRun >= 1 + 1 + 3 + 8);
+    assert.ok(costs.ms(1) >= 1 && costs.of(8) > costs.of(3), 'rows of this stepper are not free');
+  });
+
+  it('stops where the next measurement would take too long', async () => {
+    const stepper = new ScriptedStepper(() => predict([1, 1]), {
+      beforeRow: () => new Promise((resolve) => setTimeout(resolve, 20)),
+    });
+    await learnRowCosts(stepper, new RowCosts(), 45);
+    assert.ok(stepper.rowsRun <= 2, `${stepper.rowsRun} rows`);
   });
 });

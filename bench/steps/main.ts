@@ -1,0 +1,161 @@
+/** The bench's command line; README.md beside it describes its use. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Engine, modelFiles } from '../../src/engine/client';
+import { readCatalog } from '../../src/models/catalog';
+import { findInstalled } from '../../src/models/installed';
+import { dataDirectory, precisions } from '../../src/models/paths';
+import { createEvaluator, type Evaluator } from '../infilling/evaluate';
+import { evaluateAnswer } from '../infilling/run';
+import {
+  appendRow,
+  keyOf,
+  openResults,
+  readResults,
+  type ResultRow,
+  type RunHeader,
+} from './results';
+import { decodingFor, runTasks } from './run';
+import { describe, figuresOf } from './summary';
+import { KINDS, tasksOf, type Kind, type StepTask } from './tasks';
+
+const USAGE = `usage:
+  steps run --out FILE [--model ID] [--precision P] [--heads NAME] [--modes ar,exact]
+            [--kinds ${KINDS.join(',')}] [--count N] [--max-tokens N] [--threads N] [--test]
+  steps summary FILE... [--json]`;
+
+class UsageError extends Error {}
+
+async function run(args: readonly string[], root: string): Promise<void> {
+  const { values } = parse(args, {
+    out: { type: 'string' },
+    model: { type: 'string' },
+    precision: { type: 'string', default: 'int8' },
+    heads: { type: 'string' },
+    modes: { type: 'string', default: 'ar,exact' },
+    kinds: { type: 'string', default: 'line,span,held-out' },
+    count: { type: 'string', default: '100000' },
+    'max-tokens': { type: 'string', default: '64' },
+    threads: { type: 'string' },
+    test: { type: 'boolean', default: false },
+  });
+  const { out } = values;
+  if (out === undefined) throw new UsageError('run needs --out FILE.');
+  const precision = precisions.find((each) => each === values.precision);
+  if (!precision) throw new UsageError(`--precision takes ${precisions.join(', ')}.`);
+  const modes = values.modes.split(',');
+  modes.forEach(decodingFor);
+  const kinds = values.kinds.split(',').map(kindOf);
+  const count = whole('--count', values.count);
+  const maxTokens = whole('--max-tokens', values['max-tokens']);
+  const threads = values.threads === undefined ? undefined : whole('--threads', values.threads);
+
+  const suite = join(root, 'models');
+  const id = values.model ?? (await readCatalog(suite)).default;
+  const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
+  if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
+  const files = modelFiles(installed, values.heads);
+  const header: RunHeader = {
+    kind: 'steps-run',
+    version: 1,
+    model: id,
+    precision,
+    heads: files.heads?.name ?? 'none',
+    modes,
+    maxTokens,
+    threads: threads ?? null,
+  };
+  const there = await openResults(out, header);
+  const evaluator = values.test
+    ? await createEvaluator(join(root, 'bench/infilling/runner.py'))
+    : undefined;
+  const engine = new Engine({ worker: join(root, 'dist/worker.js') });
+  try {
+    await engine.load(files, threads === undefined ? {} : { threads });
+    for (const kind of kinds) {
+      const tasks = (await tasksOf(kind, root)).slice(0, count);
+      const todo = tasks.filter((task) => !there.has(keyOf(task)));
+      let done = tasks.length - todo.length;
+      await runTasks(engine, todo, modes, maxTokens, async (task, row) => {
+        await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
+        done++;
+        process.stderr.write(`${kind} ${done}/${tasks.length} ${task.id}${differing(row)}\n`);
+      });
+    }
+  } finally {
+    await engine.dispose();
+  }
+  console.log(describe(figuresOf(await readResults(out))));
+}
+
+/** With the verdict of the task's own tests on every mode's text. */
+async function tested(task: StepTask, row: ResultRow, evaluator: Evaluator): Promise<ResultRow> {
+  if (task.kind !== 'line' || task.prompt !== undefined || !task.tested) return row;
+  const verdicts = new Map<string, boolean>();
+  const modes: ResultRow['modes'] = {};
+  for (const [mode, outcome] of Object.entries(row.modes)) {
+    const { text } = outcome;
+    let passed = verdicts.get(text);
+    if (passed === undefined) {
+      const { verdict } = await evaluateAnswer(task.tested, { id: task.id, text }, evaluator);
+      verdicts.set(text, (passed = verdict === 'passed'));
+    }
+    modes[mode] = { ...outcome, passed };
+  }
+  return { ...row, modes };
+}
+
+const differing = ({ modes }: ResultRow): string => {
+  const { ar, exact } = modes;
+  return ar && exact && ar.text !== exact.text ? ' EXACT MODE SAID SOMETHING ELSE' : '';
+};
+
+async function summary(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, { json: { type: 'boolean', default: false } });
+  if (positionals.length === 0) throw new UsageError('summary takes one or more results files.');
+  for (const path of positionals) {
+    const results = await readResults(path);
+    const figures = figuresOf(results);
+    if (values.json) console.log(JSON.stringify({ path, ...results.header, figures }));
+    else
+      console.log(
+        `${path}: ${results.header.model}, heads ${results.header.heads}\n${describe(figures)}`,
+      );
+  }
+}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+function parse<const T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function kindOf(value: string): Kind {
+  const kind = KINDS.find((each) => each === value);
+  if (!kind) throw new UsageError(`--kinds takes ${KINDS.join(', ')}.`);
+  return kind;
+}
+
+function whole(name: string, value: string): number {
+  if (/^\d{1,9}$/.test(value) && Number(value) >= 1) return Number(value);
+  throw new UsageError(`${name} takes a whole number of at least 1.`);
+}
+
+/** @param root of the checkout */
+export async function main(argv: readonly string[], root: string): Promise<number> {
+  const [name, ...args] = argv;
+  try {
+    if (name === 'run') await run(args, root);
+    else if (name === 'summary') await summary(args);
+    else throw new UsageError('Give one of run, summary.');
+    return 0;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
+    return error instanceof UsageError || error instanceof RangeError ? 2 : 1;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Decodes tasks in several modes, interleaved: a block of tasks in one mode, the same block in the
+ * next, so that a machine whose speed drifts treats the modes alike. No task follows itself, because
+ * its prompt's rows would still be in the cache; the order of the modes turns from block to block.
+ */
+import type { Engine } from '../../src/engine/client';
+import type { CompletionResult, GenerationResult } from '../../src/engine/protocol';
+import type { Outcome, ResultRow } from './results';
+import type { StepTask } from './tasks';
+
+/** `ar`, `exact`, `exact-heads`, `exact-lookup` (one source of drafts alone), `fast:EPSILON`. */
+export type ModeSpec = string;
+
+const BLOCK = 4;
+
+/** @throws {RangeError} for a mode that there is none of */
+export function decodingFor(spec: ModeSpec) {
+  const [name = '', value] = spec.split(':');
+  const epsilon = value === undefined ? 0.5 : Number(value);
+  if (name === 'fast' && epsilon >= 0 && epsilon <= 1) return { mode: 'fast', epsilon } as const;
+  if (value === undefined) {
+    if (name === 'ar') return { mode: 'ar', epsilon } as const;
+    if (name === 'exact') return { mode: 'exact', epsilon } as const;
+    if (name === 'exact-heads' || name === 'exact-lookup') {
+      const drafts = { heads: name === 'exact-heads', lookup: name === 'exact-lookup' };
+      return { mode: 'exact', epsilon, drafts } as const;
+    }
+  }
+  throw new RangeError(
+    `There is no mode "${spec}": ar, exact, exact-heads, exact-lookup or fast:E.`,
+  );
+}
+
+export async function runTasks(
+  engine: Pick<Engine, 'complete' | 'generate'>,
+  tasks: readonly StepTask[],
+  modes: readonly ModeSpec[],
+  maxTokens: number,
+  write: (task: StepTask, row: ResultRow) => Promise<void>,
+): Promise<void> {
+  for (let start = 0, turn = 0; start < tasks.length; start += BLOCK, turn++) {
+    const block = tasks.slice(start, start + BLOCK);
+    const outcomes = block.map((): Record<string, Outcome> => ({}));
+    for (let i = 0; i < modes.length; i++) {
+      const spec = modes[(i + turn) % modes.length] ?? '';
+      for (const [index, task] of block.entries()) {
+        const made = outcomes[index];
+        if (made) made[spec] = outcomeOf(await decode(engine, task, spec, maxTokens), spec);
+      }
+    }
+    for (const [index, task] of block.entries()) {
+      const made = outcomes[index] ?? {};
+      const ordered = Object.fromEntries(modes.flatMap((spec) => entryOf(made, spec)));
+      await write(task, { id: task.id, kind: task.kind, modes: ordered });
+    }
+  }
+}
+
+const entryOf = (made: Record<string, Outcome>, spec: ModeSpec) => {
+  const outcome = made[spec];
+  return outcome ? [[spec, outcome] as const] : [];
+};
+
+function decode(
+  engine: Pick<Engine, 'complete' | 'generate'>,
+  task: StepTask,
+  spec: ModeSpec,
+  maxTokens: number,
+): Promise<CompletionResult | GenerationResult> {
+  const decoding = { ...decodingFor(spec), maxTokens };
+  if (task.prompt !== undefined) {
+    return engine.generate({ prompt: task.prompt, chat: true, ...decoding });
+  }
+  const { prefix, suffix, language, multiline } = task;
+  return engine.complete({ prefix, suffix, language, multiline, raw: true, ...decoding });
+}
+
+function outcomeOf(result: CompletionResult | GenerationResult, spec: ModeSpec): Outcome {
+  const { mode } = decodingFor(spec);
+  if (result.mode !== mode) {
+    throw new Error(`${spec} ran as ${result.mode}: the model has no heads for it. Use --heads.`);
+  }
+  const { text, tokens, stopReason, steps, prefillMs, decodeMs } = result;
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  return {
+    text,
+    tokens,
+    stopReason,
+    steps: steps.map(({ n }) => n),
+    drafts: steps.flatMap(({ draft }) => draft ?? []),
+    prefillMs: round(prefillMs),
+    decodeMs: round(decodeMs),
+  };
+}

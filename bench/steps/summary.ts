@@ -1,0 +1,191 @@
+/** Figures of a run, by kind of text and mode. Pure. */
+import { seededRandom } from '../../src/decoding/random';
+import { comparePaired, rateInterval, type Interval } from '../infilling/statistics';
+import type { Outcome, ResultRow, Results } from './results';
+
+export interface ModeFigures {
+  readonly mode: string;
+  readonly tokens: number;
+  readonly steps: number;
+  readonly tokensPerStep: number;
+  /** Steps of 1, 2, … tokens. */
+  readonly lengths: readonly number[];
+  readonly msPerToken: number;
+  /** Decode time of plain decoding over this mode's, a token, and its 95 % interval. */
+  readonly speedUp: number;
+  readonly speedUpInterval: Interval;
+  /** Tasks whose text, tokens and end are plain decoding's. */
+  readonly same: number;
+  readonly drafts: Readonly<Record<'head' | 'lookup', DraftFigures>>;
+  readonly passed?: PassFigures;
+}
+
+export interface DraftFigures {
+  readonly steps: number;
+  readonly tokens: number;
+  readonly accepted: number;
+  /** For the first, second, … draft of a step: how often it was tried, and how often it held. */
+  readonly places: readonly { readonly tried: number; readonly held: number }[];
+}
+
+export interface PassFigures {
+  readonly rate: number;
+  readonly interval: Interval;
+  /** Rate less plain decoding's, paired by task, with its 95 % interval. */
+  readonly difference: number;
+  readonly differenceInterval: Interval;
+}
+
+export interface KindFigures {
+  readonly kind: string;
+  readonly tasks: number;
+  readonly modes: readonly ModeFigures[];
+}
+
+const RESAMPLES = 1000;
+
+export function figuresOf({ header, rows }: Results): KindFigures[] {
+  const kinds = new Map<string, ResultRow[]>();
+  for (const row of rows.values()) {
+    const list = kinds.get(row.kind) ?? [];
+    list.push(row);
+    kinds.set(row.kind, list);
+  }
+  return [...kinds].map(([kind, own]) => ({
+    kind,
+    tasks: own.length,
+    modes: header.modes.map((mode) => modeFigures(mode, own)),
+  }));
+}
+
+function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigures {
+  const pairs = rows.flatMap(({ modes }): [Outcome, Outcome][] => {
+    const [plain, own] = [modes.ar, modes[mode]];
+    return plain && own ? [[plain, own]] : [];
+  });
+  const own = pairs.map(([, outcome]) => outcome);
+  const lengths = own.flatMap(({ steps }) => steps);
+  const tokens = sum(lengths);
+  const drafts = own.flatMap((outcome) => outcome.drafts);
+  return {
+    mode,
+    tokens,
+    steps: lengths.length,
+    tokensPerStep: tokens / lengths.length,
+    lengths: histogram(lengths),
+    msPerToken: sum(own.map(({ decodeMs }) => decodeMs)) / decodedTokens(own),
+    speedUp: speedUp(pairs),
+    speedUpInterval: bootstrap(pairs, speedUp),
+    same: pairs.filter(
+      ([a, b]) => a.text === b.text && a.tokens === b.tokens && a.stopReason === b.stopReason,
+    ).length,
+    drafts: {
+      head: draftFigures(drafts.filter(({ source }) => source === 'head')),
+      lookup: draftFigures(drafts.filter(({ source }) => source === 'lookup')),
+    },
+    ...passFigures(pairs),
+  };
+}
+
+/** Tokens behind the first step, which the prefill gives. */
+function decodedTokens(outcomes: readonly Outcome[]): number {
+  return sum(outcomes.map(({ steps }) => sum(steps.slice(1))));
+}
+
+/** Of decode times a token: where the texts are the same, that of decode times. */
+function speedUp(pairs: readonly (readonly [plain: Outcome, own: Outcome])[]): number {
+  const perToken = (outcomes: readonly Outcome[]) =>
+    sum(outcomes.map(({ decodeMs }) => decodeMs)) / decodedTokens(outcomes);
+  return perToken(pairs.map(([plain]) => plain)) / perToken(pairs.map(([, own]) => own));
+}
+
+/** 95 % percentile interval over tasks drawn with replacement. */
+function bootstrap<T>(items: readonly T[], statistic: (items: readonly T[]) => number): Interval {
+  const random = seededRandom(1);
+  const draw = () => items[Math.floor(random() * items.length)] as T;
+  const values = Array.from({ length: RESAMPLES }, () => statistic(items.map(draw)));
+  values.sort((a, b) => a - b);
+  const at = (share: number) => values[Math.floor(share * (RESAMPLES - 1))] ?? NaN;
+  return { low: at(0.025), high: at(0.975) };
+}
+
+function draftFigures(drafts: Outcome['drafts']): DraftFigures {
+  const most = Math.max(0, ...drafts.map(({ tokens }) => tokens));
+  return {
+    steps: drafts.length,
+    tokens: sum(drafts.map(({ tokens }) => tokens)),
+    accepted: sum(drafts.map(({ accepted }) => accepted)),
+    places: Array.from({ length: most }, (_, place) => {
+      // A draft is judged when all before it held.
+      const judged = drafts.filter(({ tokens, accepted }) => place < tokens && place <= accepted);
+      const held = judged.filter(({ accepted }) => place < accepted).length;
+      return { tried: judged.length, held };
+    }),
+  };
+}
+
+function passFigures(
+  pairs: readonly (readonly [Outcome, Outcome])[],
+): { passed: PassFigures } | object {
+  const outcomes = pairs.flatMap(([plain, own]): [boolean, boolean][] =>
+    plain.passed === undefined || own.passed === undefined ? [] : [[plain.passed, own.passed]],
+  );
+  if (outcomes.length < 2) return {};
+  const passed = outcomes.filter(([, own]) => own).length;
+  const { difference, interval } = comparePaired(outcomes);
+  return {
+    passed: {
+      rate: passed / outcomes.length,
+      interval: rateInterval(passed, outcomes.length),
+      difference,
+      differenceInterval: interval,
+    },
+  };
+}
+
+function histogram(lengths: readonly number[]): number[] {
+  const counts: number[] = [];
+  for (const length of lengths) counts[length - 1] = (counts[length - 1] ?? 0) + 1;
+  return Array.from(counts, (count) => count ?? 0);
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+export function describe(figures: readonly KindFigures[]): string {
+  const lines: string[] = [];
+  for (const { kind, tasks, modes } of figures) {
+    lines.push(`${kind}, ${tasks} tasks`);
+    for (const each of modes) {
+      const { low, high } = each.speedUpInterval;
+      const shares = each.lengths.map((count, i) =>
+        count > 0 ? `${i + 1}: ${percent(count / each.steps)}` : '',
+      );
+      lines.push(
+        `  ${each.mode.padEnd(12)} ${each.speedUp.toFixed(3)} × (${low.toFixed(3)} to ${high.toFixed(3)})` +
+          ` · ${each.tokensPerStep.toFixed(3)} tokens a step · ${each.msPerToken.toFixed(1)} ms a token` +
+          ` · same text ${each.same} of ${tasks}`,
+        `    steps of ${shares.filter(Boolean).join(', ')}`,
+      );
+      for (const source of ['head', 'lookup'] as const) {
+        const { steps, tokens, accepted, places } = each.drafts[source];
+        if (steps === 0) continue;
+        const held = places.map(({ tried, held: of }) => percent(of / tried));
+        lines.push(
+          `    ${source}: ${tokens} drafts in ${steps} steps, ${accepted} accepted;` +
+            ` first, second, … held: ${held.join(', ')}`,
+        );
+      }
+      if (each.passed) {
+        const { rate, difference, differenceInterval } = each.passed;
+        lines.push(
+          `    tests passed ${percent(rate)}, against plain decoding ${points(difference)}` +
+            ` (${points(differenceInterval.low)} to ${points(differenceInterval.high)})`,
+        );
+      }
+    }
+  }
+  return lines.join('\n');
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const points = (share: number) => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} points`;
