@@ -4,6 +4,9 @@
  */
 import * as vscode from 'vscode';
 import { registerAcceptStep } from './editor/accept-step';
+import { registerCommands } from './editor/commands';
+import { Generator } from './editor/generate';
+import { Installer } from './editor/installer';
 import { OtherFiles } from './editor/other-files';
 import { Pause } from './editor/pause';
 import { CompletionProvider } from './editor/provider';
@@ -27,6 +30,9 @@ export function activate(context: vscode.ExtensionContext): unknown {
     vscode.languages.registerInlineCompletionItemProvider({ pattern: '**' }, provider),
     new StatusItem(session, pause),
     registerAcceptStep(provider),
+    registerCommands(context, session, pause),
+    new Generator(session),
+    new Installer(session),
     registerThresholds(context, session, otherFiles),
   );
   const activationMs = performance.now() - started;

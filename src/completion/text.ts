@@ -57,6 +57,9 @@ export function indentation(line: string): number {
   return columns;
 }
 
+/** The leading white space of a line, as it is. */
+export const indentationOf = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? '';
+
 export function isBlank(text: string): boolean {
   return !/\S/.test(text);
 }

@@ -128,6 +128,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     const suggestions = this.#suggestions(document);
     const known = suggestions.at(context);
     if (known && !explicit) return show([known]);
+    if (this.session.generating) return undefined;
     if (!explicit && refusal({ ...situation, ...(change && { change }) })) return undefined;
 
     const abort = new AbortController();

@@ -47,6 +47,8 @@ export class Unavailable extends Error {
 
 /** Without a request for so long, the engine gives its memory back. */
 const IDLE_MS = 20 * 60_000;
+/** Errors kept for the diagnostics. */
+const MOST_ERRORS = 10;
 /** How long a failure stands before a request that is not the user's own looks again. */
 const LOOK_AGAIN_MS = 15_000;
 
@@ -73,6 +75,8 @@ export class Session implements vscode.Disposable {
   #last: CompletionRecord | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #requests = 0;
+  #generations = 0;
+  readonly #errors: { readonly at: string; readonly message: string }[] = [];
   #disposed = false;
 
   constructor(
@@ -108,6 +112,16 @@ export class Session implements vscode.Disposable {
     return this.#requests;
   }
 
+  /** Whether a text is being generated; completions would have to wait for its end. */
+  get generating(): boolean {
+    return this.#generations > 0;
+  }
+
+  /** What went wrong lately, oldest first. */
+  get errors(): readonly { readonly at: string; readonly message: string }[] {
+    return this.#errors;
+  }
+
   /** Process id of the engine, for tests and diagnostics. */
   get enginePid(): number | undefined {
     return this.#running?.engine.pid;
@@ -134,7 +148,12 @@ export class Session implements vscode.Disposable {
     const { engine } = await this.#ready(true);
     signal.throwIfAborted();
     this.#touch();
-    return await this.#guard(engine.generate(request, onStep, signal));
+    this.#generations += 1;
+    try {
+      return await this.#guard(engine.generate(request, onStep, signal));
+    } finally {
+      this.#generations -= 1;
+    }
   }
 
   /** The engine with its model loaded, for what the methods above do not offer. */
@@ -175,8 +194,21 @@ export class Session implements vscode.Disposable {
     this.#enter({ kind: 'installing', model, ...(progress && { progress }) });
   }
 
+  /** The installation is over, one way or the other. */
+  installed(): void {
+    this.#failedAt = undefined;
+    this.#enter({ kind: 'idle' });
+    void this.restart().then(() => this.warm());
+  }
+
+  /** Starts the engine before it is asked, so that the first completion comes sooner. */
+  warm(): void {
+    this.#ready(true).catch(() => undefined); // The state tells.
+  }
+
   fail(message: string): void {
     this.#failedAt = performance.now();
+    this.#remember(message);
     this.#enter({ kind: 'failed', message });
   }
 
@@ -230,6 +262,7 @@ export class Session implements vscode.Disposable {
         if (this.#running?.engine === engine) {
           this.#model = info;
           this.#enter({ kind: 'ready', busy: false });
+          void vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
         }
         this.log.info(
           `${info.id} (${info.precision}) loaded in ${Math.round(info.loadMs)} ms, ` +
@@ -269,12 +302,18 @@ export class Session implements vscode.Disposable {
     this.fail(message);
   }
 
+  #remember(message: string): void {
+    this.#errors.push({ at: new Date().toISOString(), message });
+    if (this.#errors.length > MOST_ERRORS) this.#errors.shift();
+  }
+
   #follow(engine: Engine, { process, work }: EngineState): void {
     if (this.#running?.engine !== engine) return;
     switch (process.phase) {
       case 'restarting':
         this.log.warn(`The engine ended: ${process.error.message} It starts again.`);
         this.#model = undefined;
+        this.#remember(process.error.message);
         return this.#enter({ kind: 'restarting', message: process.error.message });
       case 'stopped':
         this.log.error(process.error.message);

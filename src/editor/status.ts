@@ -4,6 +4,8 @@ import type { Pause } from './pause';
 import type { Session } from './session';
 import { describe } from './status-text';
 
+const BUSY_AFTER_MS = 400;
+
 export class StatusItem implements vscode.Disposable {
   readonly #item = vscode.window.createStatusBarItem(
     'dynamo.status',
@@ -11,6 +13,7 @@ export class StatusItem implements vscode.Disposable {
     100,
   );
   readonly #disposables: vscode.Disposable[];
+  #busyTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly session: Session,
@@ -32,10 +35,22 @@ export class StatusItem implements vscode.Disposable {
   }
 
   dispose(): void {
+    clearTimeout(this.#busyTimer);
     for (const disposable of this.#disposables) disposable.dispose();
   }
 
+  /** A completion that is there at once is no reason for the item to flicker. */
   #update(): void {
+    clearTimeout(this.#busyTimer);
+    const { state } = this.session;
+    if (state.kind === 'ready' && state.busy) {
+      this.#busyTimer = setTimeout(() => this.#show(), BUSY_AFTER_MS);
+    } else {
+      this.#show();
+    }
+  }
+
+  #show(): void {
     const { text, detail, severity } = describe(this.session, this.pause);
     this.#item.text = text;
     this.#item.tooltip = new vscode.MarkdownString(detail, true);

@@ -107,9 +107,22 @@ export function createCompleter(options: CompleterOptions): Completer {
     signal: AbortSignal,
   ): Promise<GenerationResult> {
     const room = stepper.contextLength - reserved(stepper.contextLength, request.maxTokens);
-    const build = request.chat ? chatPrompt : continuationPrompt;
-    const prompt = build(request.prompt, tokenizer, room);
-    return { kind: 'generation', ...(await run({ request, prompt, healed: '', onStep }, signal)) };
+    const { tokens: prompt, healed } = generationPrompt(request, room);
+    return { kind: 'generation', ...(await run({ request, prompt, healed, onStep }, signal)) };
+  }
+
+  function generationPrompt(
+    request: GenerationRequest,
+    room: number,
+  ): { readonly tokens: readonly number[]; readonly healed: string } {
+    const { prompt, chat, begun, suffix, language = 'plaintext', maxTokens } = request;
+    if (chat) return { tokens: chatPrompt(prompt, tokenizer, room, begun), healed: '' };
+    if (suffix === undefined) {
+      return { tokens: continuationPrompt(prompt, tokenizer, room), healed: '' };
+    }
+    const context = { prefix: prompt, suffix, language };
+    const budget = budgetFor(stepper.contextLength, maxTokens);
+    return buildPrompt({ context, format, tokenizer, budget });
   }
 
   async function run(

@@ -15,11 +15,17 @@ export function continuationPrompt(text: string, tokenizer: TextTokenizer, room:
 }
 
 /**
- * `text` as the user's turn of a conversation, the model's turn begun (ChatML).
+ * `text` as the user's turn of a conversation, the model's turn begun (ChatML), with `begun` written
+ * of it already.
  *
  * @throws {EngineError} `badRequest` when the model has no conversations, or the text is too long
  */
-export function chatPrompt(text: string, tokenizer: TextTokenizer, room: number): number[] {
+export function chatPrompt(
+  text: string,
+  tokenizer: TextTokenizer,
+  room: number,
+  begun = '',
+): number[] {
   const start = control('<|im_start|>', tokenizer);
   const tokens = [
     start,
@@ -27,7 +33,7 @@ export function chatPrompt(text: string, tokenizer: TextTokenizer, room: number)
     control('<|im_end|>', tokenizer),
     ...tokenizer.encode('\n'),
     start,
-    ...tokenizer.encode('assistant\n'),
+    ...tokenizer.encode(`assistant\n${begun}`),
   ];
   if (tokens.length > room) {
     throw new EngineError(

@@ -115,6 +115,12 @@ const generationRequest = z.strictObject({
   prompt: text,
   /** Wraps the prompt as a user's turn of a conversation; otherwise the text is continued. */
   chat: z.boolean(),
+  /** How the model's turn begins, in a conversation; no part of the result. */
+  begun: z.string().max(1000).exactOptional(),
+  /** What stands behind the place, so that a model with fill-in-the-middle leads there. */
+  suffix: text.exactOptional(),
+  /** VS Code's language identifier; with `suffix`. */
+  language: z.string().max(100).exactOptional(),
   ...decoding,
 });
 

@@ -1,0 +1,181 @@
+/** Installing and removing models from the editor: progress, cancellation, a file on disk. */
+import { homedir } from 'node:os';
+import * as vscode from 'vscode';
+import type { CatalogEntry } from '../models/catalog';
+import type { Session } from './session';
+import { machineSettings } from './settings';
+import { inWords } from './status-text';
+
+export class Installer implements vscode.Disposable {
+  readonly #disposables: vscode.Disposable[];
+  #abort: AbortController | undefined;
+
+  constructor(private readonly session: Session) {
+    const command = (id: string, run: (argument?: unknown) => unknown) =>
+      vscode.commands.registerCommand(`dynamo.${id}`, run);
+    this.#disposables = [
+      command('installModel', (id) =>
+        this.#choose('Install', typeof id === 'string' ? id : undefined),
+      ),
+      command('installModelFromFile', () => this.#fromFile()),
+      command('cancelInstallation', () => this.#abort?.abort(new Error('Cancelled.'))),
+      command('removeModel', () => this.#remove()),
+      command('chooseModel', () => this.#chooseModel()),
+    ];
+  }
+
+  dispose(): void {
+    this.#abort?.abort(new Error('The editor is closing.'));
+    for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  async #choose(verb: string, id?: string): Promise<void> {
+    if (this.#abort) return show('A model is being installed already.');
+    const entry = await this.#pick(`${verb} a model`, id);
+    if (entry) await this.#install(entry);
+  }
+
+  async #fromFile(): Promise<void> {
+    if (this.#abort) return show('A model is being installed already.');
+    const entry = await this.#pick('Install a model from a file');
+    if (!entry) return;
+    const files = await vscode.window.showOpenDialog({
+      title: `${entry.source.file} (in Ollama’s folder it is a file called sha256-${entry.source.sha256.slice(0, 12)}…)`,
+      openLabel: 'Install',
+      defaultUri: vscode.Uri.file(homedir()),
+    });
+    const [file] = files ?? [];
+    if (file) await this.#install(entry, file.fsPath);
+  }
+
+  async #install(entry: CatalogEntry, from?: string): Promise<void> {
+    const abort = new AbortController();
+    this.#abort = abort;
+    const { session } = this;
+    session.installing(entry.id);
+    await vscode.commands.executeCommand('setContext', 'dynamo.installing', true);
+    session.log.info(`Installing ${entry.id}.`);
+    try {
+      const { installModel } = await import('../models/install');
+      const directory = await vscode.window.withProgress(
+        {
+          location: vscode.ProgressLocation.Notification,
+          title: `DynaMo: installing ${entry.name}`,
+          cancellable: true,
+        },
+        async (progress, token) => {
+          token.onCancellationRequested(() => abort.abort(new Error('Cancelled.')));
+          let done = 0;
+          const model = await installModel({
+            suite: session.suite,
+            home: await this.#home(),
+            id: entry.id,
+            precision: 'int8',
+            from,
+            signal: abort.signal,
+            onProgress: (report) => {
+              session.installing(entry.id, report);
+              const percent = report.total > 0 ? (100 * report.done) / report.total : 0;
+              progress.report({ message: inWords(report), increment: Math.max(0, percent - done) });
+              done = percent < done ? 0 : percent;
+            },
+          });
+          return model.directory;
+        },
+      );
+      session.log.info(`Installed ${entry.id} in ${directory}.`);
+      await vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
+      session.installed();
+      void show(`${entry.name} is installed. Type in any file to see suggestions.`);
+    } catch (error) {
+      session.installed();
+      if (abort.signal.aborted) {
+        void show('Installation cancelled. What was downloaded is kept for the next time.');
+      } else {
+        await this.#failed(entry, error);
+      }
+    } finally {
+      this.#abort = undefined;
+      await vscode.commands.executeCommand('setContext', 'dynamo.installing', false);
+    }
+  }
+
+  async #failed(entry: CatalogEntry, error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    this.session.fail(message);
+    this.session.log.error(message);
+    const again = 'Try Again';
+    const file = 'Use a File';
+    void vscode.window.showErrorMessage(`DynaMo: ${message}`, again, file).then((chosen) => {
+      if (chosen === again) void this.#choose('Install', entry.id);
+      if (chosen === file) void this.#fromFile();
+    });
+  }
+
+  async #remove(): Promise<void> {
+    const { listInstalled, removeInstalled } = await import('../models/installed');
+    const home = await this.#home();
+    const installed = await listInstalled({ suite: this.session.suite, home });
+    if (installed.length === 0) return show('No model is installed.');
+    const items = installed.map(({ id, precision, entry }) => ({
+      label: entry.name,
+      description: precision,
+      id,
+      precision,
+    }));
+    const chosen = await vscode.window.showQuickPick(items, {
+      title: 'Remove a model from the disk',
+    });
+    if (!chosen) return;
+    await this.session.restart();
+    await removeInstalled({ home, id: chosen.id, precision: chosen.precision });
+    void show(`${chosen.label} was removed.`);
+  }
+
+  async #chooseModel(): Promise<void> {
+    const entry = await this.#pick('Complete with');
+    if (!entry) return;
+    await vscode.workspace
+      .getConfiguration('dynamo')
+      .update('model', entry.id, vscode.ConfigurationTarget.Global);
+    const { findInstalled } = await import('../models/installed');
+    const place = { suite: this.session.suite, home: await this.#home(), id: entry.id };
+    if (!(await findInstalled({ ...place, precision: 'int8' }))) await this.#install(entry);
+  }
+
+  async #pick(title: string, id?: string): Promise<CatalogEntry | undefined> {
+    const [{ readCatalog, findModel }, { listInstalled }] = await Promise.all([
+      import('../models/catalog'),
+      import('../models/installed'),
+    ]);
+    const { suite } = this.session;
+    const catalog = await readCatalog(suite);
+    if (id !== undefined) return findModel(catalog, id);
+    const installed = await listInstalled({ suite, home: await this.#home() });
+    const items = catalog.models.map((entry) => ({
+      label: entry.name,
+      description: `${Math.round(entry.source.bytes / 1e6).toLocaleString('en')} MB, ${entry.licence}`,
+      detail:
+        entry.purpose +
+        (entry.id === catalog.default ? ' (default)' : '') +
+        (installed.some((model) => model.id === entry.id && model.precision === 'int8')
+          ? ', installed'
+          : ''),
+      entry,
+    }));
+    items.sort(
+      (a, b) => Number(b.entry.id === catalog.default) - Number(a.entry.id === catalog.default),
+    );
+    const chosen = await vscode.window.showQuickPick(items, { title: `DynaMo: ${title}` });
+    return chosen?.entry;
+  }
+
+  async #home(): Promise<string> {
+    const { home } = machineSettings();
+    return home === '' ? (await import('../models/paths')).dataDirectory() : home;
+  }
+}
+
+async function show(message: string): Promise<void> {
+  await vscode.window.showInformationMessage(`DynaMo: ${message}`);
+}

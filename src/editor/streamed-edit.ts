@@ -1,0 +1,133 @@
+/**
+ * Writes text that arrives in pieces into a document, at a place that edits elsewhere move. All pieces
+ * are one undo, unless the user edits meanwhile. Where no editor shows the document, the pieces wait;
+ * when the document closes or the place itself is edited, it is over.
+ */
+import * as vscode from 'vscode';
+import { afterChanges, type Stretch } from '../completion/place';
+
+export class StreamedEdit implements vscode.Disposable {
+  readonly #disposables: vscode.Disposable[];
+  #written: Stretch;
+  #waiting = '';
+  #flushing: Promise<void> | undefined;
+  #expected: { readonly offset: number; readonly text: string } | undefined;
+  /** Whether the next piece begins a new undo: the first one, and after the user's own edits. */
+  #newUndo = true;
+  /** Whether nothing was written yet. */
+  #pristine = true;
+  #over = false;
+
+  /**
+   * @param range what the text takes the place of
+   * @param onLost told when the place is gone, with a sentence for the user
+   */
+  constructor(
+    private readonly document: vscode.TextDocument,
+    range: vscode.Range,
+    private readonly onLost: (why: string) => void,
+  ) {
+    const start = document.offsetAt(range.start);
+    this.#written = { start, end: document.offsetAt(range.end) };
+    this.#disposables = [
+      vscode.workspace.onDidChangeTextDocument((event) => {
+        if (event.document === document) this.#changed(event.contentChanges);
+      }),
+      vscode.workspace.onDidCloseTextDocument((closed) => {
+        if (closed === document) this.#lose('The document was closed.');
+      }),
+      vscode.window.onDidChangeVisibleTextEditors(() => void this.#flush()),
+    ];
+  }
+
+  write(text: string): Promise<void> {
+    if (this.#over) return Promise.resolve();
+    this.#waiting += text;
+    return this.#flush();
+  }
+
+  /** Writes the rest; where no editor shows the document, in one piece. */
+  async end(): Promise<void> {
+    await this.#flush();
+    if (this.#over || this.#waiting === '') return;
+    const edit = new vscode.WorkspaceEdit();
+    const end = this.document.positionAt(this.#written.end);
+    const from = this.#pristine ? this.document.positionAt(this.#written.start) : end;
+    edit.replace(this.document.uri, new vscode.Range(from, end), this.#waiting);
+    this.#waiting = '';
+    await vscode.workspace.applyEdit(edit);
+  }
+
+  dispose(): void {
+    this.#over = true;
+    for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushing ??= this.#write().finally(() => (this.#flushing = undefined));
+    await this.#flushing;
+  }
+
+  async #write(): Promise<void> {
+    let refused = 0;
+    while (this.#waiting !== '' && !this.#over) {
+      const editor = vscode.window.visibleTextEditors.find(
+        ({ document }) => document === this.document,
+      );
+      if (!editor) return;
+      const text = this.#waiting;
+      const { start, end } = this.#written;
+      const old = this.#pristine
+        ? new vscode.Range(this.document.positionAt(start), this.document.positionAt(end))
+        : undefined;
+      const offset = this.#pristine ? start : end;
+      this.#expected = { offset, text };
+      const follow = editor.selection.active.isEqual(this.document.positionAt(end));
+      const done = await editor.edit(
+        (edit) => {
+          if (old && !old.isEmpty) edit.delete(old);
+          edit.insert(this.document.positionAt(offset), text);
+        },
+        { undoStopBefore: this.#newUndo, undoStopAfter: false },
+      );
+      this.#expected = undefined;
+      if (!done) {
+        // Somebody else's edit came first; a document that takes none at all is read-only.
+        refused += 1;
+        if (refused > 20) return this.#lose('The document cannot be edited; it may be read-only.');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
+      refused = 0;
+      this.#newUndo = false;
+      this.#pristine = false;
+      this.#waiting = this.#waiting.slice(text.length);
+      this.#written = { start, end: offset + text.length };
+      if (follow) editor.revealRange(editor.selection);
+    }
+  }
+
+  #changed(changes: readonly vscode.TextDocumentContentChangeEvent[]): void {
+    if (changes.length === 0 || this.#over) return;
+    const expected = this.#expected;
+    if (expected && changes.some((change) => isOwn(change, expected))) return;
+    this.#newUndo = true;
+    const moved = afterChanges(this.#written, changes);
+    if (moved) this.#written = moved;
+    else this.#lose('The text was edited where it was being written.');
+  }
+
+  #lose(why: string): void {
+    if (this.#over) return;
+    this.dispose();
+    this.onLost(why);
+  }
+}
+
+/** Whether a change is the insertion that was just asked for. */
+function isOwn(
+  { rangeOffset, text }: vscode.TextDocumentContentChangeEvent,
+  expected: { readonly offset: number; readonly text: string },
+): boolean {
+  return rangeOffset === expected.offset && text === expected.text;
+}
