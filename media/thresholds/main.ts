@@ -5,7 +5,7 @@
 import { html, render } from 'lit';
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import '@vscode-elements/elements/dist/vscode-checkbox/index.js';
-import '@vscode-elements/elements/dist/vscode-textfield/index.js';
+import '@vscode-elements/elements/dist/vscode-textarea/index.js';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { readToPage, type ToHost } from './messages';
@@ -90,7 +90,7 @@ function draw(): void {
     const width = Math.max(240, root.clientWidth - 32 - (wide ? 296 : 0));
     render(
       html`${headerPart(page)}
-        <main class=${wide ? 'wide' : 'narrow'}>
+        <main class=${wide ? 'wide' : root.clientWidth < 400 ? 'narrow tiny' : 'narrow'}>
           <div class="place">${placePart(page, width)}</div>
           ${controlsPart(page)}
           <div class="rest">${completionPart(page)} ${sweepPart(page)} ${countersPart(page)}</div>

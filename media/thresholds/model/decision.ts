@@ -35,5 +35,5 @@ export function ladderOf(place: Place, settings: ViewSettings): Ladder {
 function reason({ outcome, unmasked, staticThreshold, order }: OrderTrace): string {
   if (outcome === 'chosen') return unmasked ? 'taken, without the mask' : 'taken';
   if (outcome === 'low') return 'the repetition penalty left none';
-  return staticThreshold > 0 ? `none reaches ε_b${order === 3 ? '²' : ''}` : 'none is above 0';
+  return staticThreshold > 0 ? `none reaches ε${order === 3 ? '²' : ''}` : 'none is above 0';
 }

@@ -57,8 +57,8 @@ export function panels(place: Place, settings: ViewSettings, order: number): Pan
   const { alpha } = settings;
   const variants: readonly (readonly [string, string, PanelKind, Partial<ViewSettings>])[] = [
     ['plain', 'Plain', 'plain', {}],
-    ['half', `Masked, α_c ${trim(alpha / 2)}`, 'masked', { alpha: alpha / 2 }],
-    ['masked', `Masked, α_c ${trim(alpha)}`, 'masked', {}],
+    ['half', `Masked, α ${trim(alpha / 2)}`, 'masked', { alpha: alpha / 2 }],
+    ['masked', `Masked, α ${trim(alpha)}`, 'masked', {}],
     ['sharp', 'Thresholded, no blur', 'cut', { useBlur: false, useOtsu: true }],
     ['blurred', 'Thresholded, blur', 'cut', { useBlur: true, useOtsu: true }],
   ];
@@ -72,16 +72,24 @@ export function panels(place: Place, settings: ViewSettings, order: number): Pan
 }
 
 /**
- * The grid of a panel: at most `size` cells each way.
+ * The grid of a panel.
  *
+ * @param size rows at most
  * @param slice of a third-order J of independent heads: rank of the third token
+ * @param most columns at most
  */
-export function gridOf(place: Place, picture: Picture, size: number, slice = 0): Grid {
+export function gridOf(
+  place: Place,
+  picture: Picture,
+  size: number,
+  slice = 0,
+  most: number = size,
+): Grid {
   const { shape, order } = picture;
   const chained = place.proposal.kind === 'chained';
   const [first = 0, second = 0, third = 1] = shape;
   const rowCount = Math.min(size, first);
-  const columnCount = Math.min(size, second);
+  const columnCount = Math.min(most, second);
   const at = (row: number, column: number) =>
     order === 3 && !chained ? (row * second + column) * third + slice : row * second + column;
   const rows = Array.from({ length: rowCount }, (_, row): GridRow => {

@@ -4,9 +4,12 @@ import type { ViewSettings } from '../messages';
 import type { Page } from '../page';
 import { differences, settingsOf } from '../state';
 
+/** The static threshold, as the paper writes it. */
+export const EPSILON_SIGN = html`ε<sub>b</sub>`;
+
 interface Slider {
   readonly name: 'epsilon' | 'alpha' | 'topK' | 'temperature' | 'penalty';
-  readonly title: string;
+  readonly title: TemplateResult | string;
   readonly help: string;
   readonly min: number;
   readonly max: number;
@@ -16,7 +19,7 @@ interface Slider {
 
 const EPSILON: Slider = {
   name: 'epsilon',
-  title: 'Threshold ε_b',
+  title: html`Threshold ${EPSILON_SIGN}`,
   help: 'How sure the model must be of a further token. 1 writes one token a step, 0 always all.',
   min: 0,
   max: 1,
@@ -26,7 +29,7 @@ const EPSILON: Slider = {
 
 const ALPHA: Slider = {
   name: 'alpha',
-  title: 'Co-occurrence α_c',
+  title: html`Co-occurrence α<sub>c</sub>`,
   help: 'Weight of how often tokens follow one another in text. 0 leaves J as the heads say.',
   min: 0,
   max: 2,

@@ -3,13 +3,14 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { ladderOf, type Ladder } from '../model/decision';
 import { gridOf, orders, panel, panels, slices, type Panel } from '../model/panels';
 import { format, histogram, position } from '../model/scale';
+import { visible } from '../model/label';
 import { lastOf } from '../model/memo';
 import type { Place } from '../model/options';
 import type { ViewSettings } from '../messages';
 import type { Page } from '../page';
 import { settingsOf, type Kept, type Seen } from '../state';
 import { heatmap } from './heatmap';
-import { segmented } from './controls';
+import { EPSILON_SIGN, segmented } from './controls';
 import { tokenChip } from './tokens';
 import { histogramPlot } from './plot';
 
@@ -36,9 +37,10 @@ export function placePart(page: Page, width: number): TemplateResult {
 
 function sourceBar(page: Page): TemplateResult {
   const { kept, looking } = page.state;
-  const typed = (event: Event) => page.keep({ prompt: (event.target as HTMLInputElement).value });
+  const typed = (event: Event) =>
+    page.keep({ prompt: (event.target as HTMLTextAreaElement).value });
   const key = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') page.look();
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) page.look();
   };
   return html`<div class="bar">
     ${segmented(
@@ -53,14 +55,15 @@ function sourceBar(page: Page): TemplateResult {
     )}
     ${
       kept.source === 'prompt'
-        ? html`<vscode-textfield
+        ? html`<vscode-textarea
             class="grow"
             label="Text to continue"
-            placeholder="Text to continue"
+            placeholder="Text to continue; Ctrl+Enter looks"
+            rows="2"
             .value=${kept.prompt}
             @input=${typed}
             @keydown=${key}
-          ></vscode-textfield>`
+          ></vscode-textarea>`
         : nothing
     }
     <vscode-button secondary ?disabled=${looking} @click=${() => page.look()}>
@@ -99,7 +102,8 @@ function seenPart(page: Page, seen: Seen, width: number) {
         ? nothing
         : html`<p class="muted">
             The cursor stands inside a token, so the first token had to begin with
-            ${tokenChip({ text: inspection.healed, name: false })}; shown is what comes behind it.
+            ${tokenChip({ text: visible(inspection.healed), name: false })}; shown is what comes
+            behind it.
           </p>`
     }
     ${decision(page, ladder(place, settings), settings)}
@@ -126,7 +130,7 @@ function decision(page: Page, { rungs, tokens, joint }: Ladder, settings: ViewSe
     }
     ${
       depth > 0 && rungs.length === 0
-        ? html`<p class="muted">At ε_b = 1 every step writes one token.</p>`
+        ? html`<p class="muted">At ${EPSILON_SIGN} = 1 every step writes one token.</p>`
         : nothing
     }
     ${
@@ -137,7 +141,7 @@ function decision(page: Page, { rungs, tokens, joint }: Ladder, settings: ViewSe
               <tr>
                 <th scope="col">Tokens</th>
                 <th scope="col">Largest J</th>
-                <th scope="col">ε_b<sup>n−1</sup></th>
+                <th scope="col">Needed</th>
                 <th scope="col">Otsu</th>
                 <th scope="col">Survive</th>
                 <th scope="col">Outcome</th>
@@ -196,8 +200,9 @@ function jointPart(page: Page, place: Place, settings: ViewSettings, width: numb
     ${kept.order === 3 && !chained ? sliceBar(page, place) : nothing}
     <div class=${kept.layout === 'all' ? 'panels many' : 'panels'}>
       ${shown.map((each) => {
-        const grid = gridOf(place, each.picture, kept.size, kept.slice);
-        return heatmap(page, each, grid, kept.layout === 'all' ? panelWidth(width) : width);
+        const room = kept.layout === 'all' ? panelWidth(width) : width;
+        const most = chained ? Math.min(kept.size, columnsIn(room)) : kept.size;
+        return heatmap(page, each, gridOf(place, each.picture, kept.size, kept.slice, most), room);
       })}
     </div>
     ${readout(page, place, shown)} ${legend(cut)}
@@ -298,7 +303,7 @@ function readout({ state }: Page, place: Place, shown: readonly Panel[]) {
 function legend({ picture }: Panel) {
   const { staticThreshold, adaptiveThreshold = 0, order } = picture.trace;
   const marks = [
-    { kind: 'static', name: order === 3 ? 'ε_b²' : 'ε_b', value: staticThreshold },
+    { kind: 'static', name: order === 3 ? 'ε²' : 'ε', value: staticThreshold },
     { kind: 'otsu', name: 'Otsu', value: adaptiveThreshold },
   ].sort((a, b) => a.value - b.value);
   return html`<div class="legend" role="img" aria-label=${legendText(picture.trace)}>
@@ -331,5 +336,8 @@ function panelWidth(width: number): number {
   const columns = width >= 1180 ? 5 : width >= 720 ? 3 : width >= 470 ? 2 : 1;
   return Math.floor((width - 16 * (columns - 1)) / columns);
 }
+
+/** Cells that have a token of their own need room for it. */
+const columnsIn = (width: number) => Math.max(3, Math.floor((width - 110) / 50));
 
 const tail = (text: string) => `…${text.slice(-80)}`.replace(/\s+/g, ' ');

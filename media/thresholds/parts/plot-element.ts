@@ -87,7 +87,7 @@ class PlotElement extends HTMLElement {
 
   #options(spec: PlotSpec): uPlot.Options {
     const colour = (name: string) => getComputedStyle(this).getPropertyValue(name).trim() || '#888';
-    const line = colour('--line');
+    const line = `color-mix(in srgb, ${colour('--fore')} 14%, transparent)`;
     const axis: uPlot.Axis = {
       stroke: colour('--quiet'),
       font: `11px ${getComputedStyle(this).fontFamily}`,

@@ -11,7 +11,7 @@ const squeeze = (count: number) => Math.log10(1 + count);
 
 const histogramSpec = lastOf((h: Histogram, trace: OrderTrace): PlotSpec => {
   const { staticThreshold, adaptiveThreshold, order } = trace;
-  const name = order === 3 ? 'ε_b²' : 'ε_b';
+  const name = order === 3 ? 'ε²' : 'ε';
   const marks = [
     { x: staticThreshold, label: `${name} ${format(staticThreshold)}`, colour: '--static' },
     ...(adaptiveThreshold === undefined
@@ -73,7 +73,7 @@ const sweepSpec = lastOf(
     const line = { kind: 'line' } as const;
     const behind = { ...line, faint: true };
     return {
-      label: 'Tokens a step, speed-up and agreement with the exact text, over ε_b.',
+      label: 'Tokens a step, speed-up and agreement with the exact text, over the threshold.',
       height: 220,
       x,
       xRange: [-0.02, 1.02],

@@ -5,6 +5,7 @@ import { percent } from '../model/scale';
 import { bestOf } from '../model/sweep';
 import type { Page } from '../page';
 import { settingsOf } from '../state';
+import { EPSILON_SIGN } from './controls';
 import { sweepPlot } from './plot';
 
 export function sweepPart(page: Page): TemplateResult {
@@ -17,8 +18,8 @@ export function sweepPart(page: Page): TemplateResult {
   return html`<section aria-labelledby="sweep-title">
     <h2 id="sweep-title">Which threshold suits this file</h2>
     <p class="muted">
-      Completes at places of the current file in fast mode with ε_b from 0 to 1, and compares each
-      with the exact text. Nothing is changed in the file.
+      Completes at places of the current file in fast mode with ${EPSILON_SIGN} from 0 to 1, and
+      compares each with the exact text. Nothing is changed in the file.
     </p>
     <div class="bar">
       ${
@@ -79,7 +80,7 @@ function result(
               <span class="muted grow" id="best">
                 ${
                   best
-                    ? `ε_b ${best.epsilon.toFixed(2)}: ${best.speedup.toFixed(2)} × at ${percent(best.agreement)} agreement`
+                    ? `ε ${best.epsilon.toFixed(2)}: ${best.speedup.toFixed(2)} × at ${percent(best.agreement)} agreement`
                     : sweep?.status === 'running'
                       ? ''
                       : 'No threshold agrees with the exact text for 99 % or more.'
@@ -91,7 +92,7 @@ function result(
               <table>
                 <thead>
                   <tr>
-                    <th scope="col">ε_b</th>
+                    <th scope="col">${EPSILON_SIGN}</th>
                     <th scope="col">Tokens a step</th>
                     <th scope="col">Speed-up</th>
                     <th scope="col">Agreement</th>

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { OtherFiles } from '../other-files';
 import type { Session } from '../session';
 import { Counters } from './counters';
-import { ThresholdPanel } from './panel';
+import type { ThresholdPanel } from './panel';
 
 export const VIEW_TYPE = 'dynamo.thresholds';
 
@@ -20,7 +20,9 @@ export function registerThresholds(
   const counters = new Counters();
   let panel: ThresholdPanel | undefined;
 
-  function adopt(webview: vscode.WebviewPanel): void {
+  /** The view's code is read when the view is first shown. */
+  async function adopt(webview: vscode.WebviewPanel): Promise<void> {
+    const { ThresholdPanel } = await import('./panel');
     const made = new ThresholdPanel(webview, extensionUri, { session, otherFiles, counters });
     panel = made;
     webview.onDidDispose(() => {
@@ -30,17 +32,14 @@ export function registerThresholds(
 
   const parts = vscode.Disposable.from(
     session.onDidComplete(({ result }) => counters.add(result)),
-    vscode.commands.registerCommand('dynamo.showThresholds', () => {
+    vscode.commands.registerCommand('dynamo.showThresholds', async () => {
       if (panel) return panel.show();
       const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
-      adopt(vscode.window.createWebviewPanel(VIEW_TYPE, 'Threshold view', column));
+      await adopt(vscode.window.createWebviewPanel(VIEW_TYPE, 'Threshold view', column));
     }),
     // After a restart of the window the view is there again, with what its user had set.
     vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
-      deserializeWebviewPanel(webview) {
-        adopt(webview);
-        return Promise.resolve();
-      },
+      deserializeWebviewPanel: (webview) => adopt(webview),
     }),
   );
   return {

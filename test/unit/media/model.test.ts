@@ -95,7 +95,7 @@ describe('panels', () => {
     const five = panels(independent, settings, 2);
     assert.deepEqual(
       five.map(({ title }) => title),
-      ['Plain', 'Masked, α_c 0.5', 'Masked, α_c 1', 'Thresholded, no blur', 'Thresholded, blur'],
+      ['Plain', 'Masked, α 0.5', 'Masked, α 1', 'Thresholded, no blur', 'Thresholded, blur'],
     );
     const [plain, half, masked] = five;
     const place = 0; // " the" and " cat", with a lift of 2.
@@ -188,8 +188,8 @@ describe('the ladder of orders', () => {
     assert.deepEqual(
       rungs.map(({ order, why }) => [order, why]),
       [
-        [3, 'none reaches ε_b²'],
-        [2, 'none reaches ε_b'],
+        [3, 'none reaches ε²'],
+        [2, 'none reaches ε'],
       ],
     );
     assert.deepEqual(

@@ -1,0 +1,418 @@
+/** The threshold view as a user meets it, in a real VS Code with the real 0.5B model. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Frame } from 'playwright-core';
+import type { ToPage, ViewSettings } from '../../media/thresholds/messages';
+import { placeOf, proposalFor, optionsOf } from '../../media/thresholds/model/options';
+import { createFastChooser } from '../../src/decoding/fast-choice';
+import { pictureOf } from '../../src/decoding/picture';
+import { Engine, modelFiles } from '../../src/engine/client';
+import type { Inspection } from '../../src/engine/inspection';
+import { findInstalled } from '../../src/models/installed';
+import { dataDirectory } from '../../src/models/paths';
+import { inspection as smallInspection } from '../fixtures/inspection';
+import { installVsCode } from './harness/install';
+import { EditorServer } from './harness/server';
+import { EditorWindow, launchBrowser } from './harness/window';
+
+const PYTHON = `def add(a, b):
+    """The sum of a and b."""
+    return a + b
+
+
+def multiply(a, b):
+    """The product of a and b."""
+    return a * b
+
+
+def subtract(a, b):
+    """The difference of a and b."""
+`;
+const PROMPT = 'def read_json(path):\n    with open(path) as';
+const TAG = `thresholds-${process.pid}`;
+
+const DEFAULTS: ViewSettings = {
+  ...{ mode: 'exact', epsilon: 0.5, useOtsu: true, useBlur: true, alpha: 0, topK: 50 },
+  ...{ temperature: 0.7, chains: 1, penalty: 1.1, lookup: true },
+};
+
+describe('the threshold view in a real editor', () => {
+  let server: EditorServer;
+  let browser: Browser;
+  let window: EditorWindow;
+  let view: Frame;
+  let asked: Inspection;
+
+  before(async () => {
+    asked = await inspectDirectly();
+    const { vscode, browser: path } = installVsCode('.cache');
+    server = await EditorServer.start({ vscode, env: { DYNAMO_TEST_TAG: TAG } });
+    server.write('sum.py', PYTHON);
+    server.write('other.md', 'Another file.\n');
+    browser = await launchBrowser(path);
+    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    await window.page.setViewportSize({ width: 1500, height: 1000 });
+    await window.openFile('sum.py');
+    await window.type('    re');
+    await window.untilGhostText();
+    await window.command('DynaMo: Show Thresholds');
+    view = await viewFrame(window);
+    await view.locator('svg.heatmap').first().waitFor();
+  });
+
+  after(async () => {
+    await browser.close();
+    await server.stop();
+  });
+
+  const text = (selector: string) => view.locator(selector).first().innerText();
+  const untilText = (what: string, selector: string, fits: RegExp) =>
+    window.until(
+      what,
+      () => text(selector).catch(() => ''),
+      (seen) => fits.test(seen),
+    );
+  const slide = (name: keyof ViewSettings, value: number) =>
+    view.locator(`input[data-setting="${name}"]`).fill(String(value));
+  const choose = (name: string, value: string) =>
+    view.locator(`[data-name="${name}"] input[value="${value}"]`).check();
+  /** The survivors of the orders that were tried, the largest order first. */
+  const survivors = () =>
+    view
+      .locator('.ladder td[data-survivors]')
+      .evaluateAll((cells) => cells.map((cell) => Number(cell.getAttribute('data-survivors'))));
+  /** As if the extension had said it. */
+  const tell = (message: ToPage) =>
+    view.evaluate((said) => globalThis.postMessage(said, '*'), message);
+
+  it('shows what the model expects where the cursor stands', async () => {
+    assert.match(await text('.where'), /sum\.py:13:7/);
+    assert.match(await text('.verdict'), /Fast mode writes \d tokens? here/);
+    assert.match(await text('header'), /qwen2\.5-coder-0\.5b · \d+ chained heads/);
+    await window.screenshot('thresholds-at-the-cursor');
+  });
+
+  it('draws the numbers of the engine', async () => {
+    await choose('source', 'prompt');
+    await view.locator('vscode-textarea').locator('textarea').fill(PROMPT);
+    await view.getByText('Look', { exact: true }).last().click();
+    await untilText('place', '.where strong', /Behind your text/);
+    await choose('layout', 'plain');
+    await choose('chains', '3');
+    const place = placeOf(asked);
+    const settings = { ...DEFAULTS, chains: 3 };
+    const proposal = proposalFor(place, settings);
+    const picture = pictureOf(proposal, asked.recent, optionsOf(settings, place.table), 2);
+    assert.ok(picture);
+    await window.until(
+      'three rows',
+      () => cells(view),
+      (seen) => seen.length === 30,
+    );
+    for (const [at, value] of await cells(view)) {
+      const expected = picture.plain[at] ?? NaN;
+      assert.ok(
+        Math.abs(value - expected) < 1e-6 * Math.max(1e-3, expected),
+        `${value} ${expected}`,
+      );
+    }
+  });
+
+  it('moves survivors with ε_b as the decoder does', async () => {
+    const place = placeOf(asked);
+    for (const epsilon of [0, 0.05, 0.2, 0.5, 0.9, 1]) {
+      await slide('epsilon', epsilon);
+      const settings = { ...DEFAULTS, chains: 3, epsilon };
+      const decide = createFastChooser({
+        ...optionsOf(settings, place.table),
+        choice: 'likeliest',
+      });
+      const decision = decide(proposalFor(place, settings), asked.recent);
+      const expected = decision.tried.map((trace) => trace.survivors);
+      await window.until(`survivors at ${epsilon}`, survivors, (seen) => same(seen, expected));
+      const tokens = await view.locator('.verdict .token').count();
+      assert.equal(tokens, decision.choices.length);
+    }
+    await slide('epsilon', 0.5);
+  });
+
+  it('draws anew without asking the engine when a control moves', async () => {
+    const before = await text('.where');
+    await slide('temperature', 1.5);
+    await window.until(
+      'another picture',
+      () => text('.verdict'),
+      (seen) => seen !== '',
+    );
+    assert.equal(await text('.where'), before);
+    await slide('temperature', 0.7);
+  });
+
+  it('decodes the last completion again with what the controls say', async () => {
+    await choose('mode', 'fast');
+    await slide('epsilon', 0);
+    const heading = view.locator('h3').filter({ hasText: 'With these settings' });
+    await window.until(
+      'tried',
+      async () => ((await heading.count()) > 0 ? await heading.innerText() : ''),
+      (title) => title.includes('fast'),
+    );
+    assert.notEqual(await text('#steps-tried'), '');
+    await window.screenshot('thresholds-tried');
+  });
+
+  it('shows the place of a step that is chosen', async () => {
+    await view.locator('#steps-editor [role=option]').nth(1).click();
+    await untilText('step', '.where strong', /Step 2 of sum\.py/);
+  });
+
+  it('applies its settings to the next completion, and resets them', async () => {
+    await choose('mode', 'ar');
+    await view.locator('vscode-button').filter({ hasText: 'Apply' }).click();
+    await untilText('saved', '.controls > p', /saved settings/);
+    await window.page.locator('.view-lines').first().click();
+    await window.press('Control+End');
+    await window.type('turn');
+    await untilText('plain', '#completion-title ~ h3', /plain/);
+    await view.locator('vscode-button').filter({ hasText: 'Reset' }).click();
+    await window.until(
+      'exact again',
+      () => view.locator('[data-name="mode"] input[value="exact"]').isChecked(),
+      Boolean,
+    );
+  });
+
+  it('runs a sweep over the file, and cancels it', async () => {
+    await view.getByText('Run the sweep').click();
+    await view.locator('progress').waitFor();
+    await window.until(
+      'progress',
+      () => view.locator('progress').evaluate((bar: HTMLProgressElement) => bar.value),
+      (value) => value > 1,
+    );
+    await view.locator('vscode-button').filter({ hasText: 'Cancel' }).click();
+    await untilText('cancelled', '#sweep-title ~ p[role=status]', /Cancelled/);
+  });
+
+  it('shows hostile tokens as text, and breaks on none', async () => {
+    const tokens = ['<img src=x onerror=alert(1)>', '\u202ereversed', '</svg><script>'];
+    const small = smallInspection('hostile');
+    const inspection: Inspection = {
+      ...small,
+      tokens: small.tokens.map((token) => ({ ...token, text: tokens[token.id % 3] ?? '' })),
+    };
+    await tell({ type: 'inspection', where: '<b>here</b>', place: 'prompt', inspection });
+    await untilText('hostile', '.where strong', /<b>here<\/b>/);
+    assert.equal(await view.locator('img, #view script, .where b').count(), 0);
+    assert.match(await text('.verdict'), /<img␣src=x␣onerror=alert\(1\)>|⟨202E⟩|<\/svg>/);
+    const whole = await view.locator('#view').innerText();
+    assert.ok(!whole.includes('\u202e'), 'no override reaches the page');
+  });
+
+  it('is not moved by messages that are none', async () => {
+    const before = await text('.where');
+    await view.evaluate(() => {
+      for (const hostile of [null, 7, { type: 'state' }, { type: 'inspection', inspection: {} }]) {
+        globalThis.postMessage(hostile, '*');
+      }
+    });
+    assert.equal(await text('.where'), before);
+  });
+
+  it('shows 5,000 steps, the first ones until all are asked for', async () => {
+    const step = { text: 'word ', n: 1, source: 'base', confidence: 0.5, rows: 1, ms: 9 } as const;
+    await tell({
+      type: 'completion',
+      completion: {
+        ...{ origin: 'editor', where: 'long.md:1:1', mode: 'ar', model: 'm', stopReason: 'x' },
+        ...{ tokens: 5000, promptTokens: 1, reusedTokens: 0, prefillMs: 1, decodeMs: 1 },
+        steps: Array.from({ length: 5000 }, () => ({ ...step, rejected: '' })),
+        text: 'word '.repeat(5000),
+        steppable: false,
+      },
+    });
+    const options = view.locator('#steps-editor [role=option]');
+    await window.until(
+      'steps',
+      () => options.count(),
+      (count) => count === 1500,
+    );
+    await view.locator('vscode-button').filter({ hasText: 'Show all' }).click();
+    await window.until(
+      'all steps',
+      () => options.count(),
+      (count) => count === 5000,
+    );
+  });
+
+  it('says plainly when a model has no heads', async () => {
+    const { table: _, ...small } = smallInspection('headless');
+    assert.ok(small.proposal.kind === 'independent');
+    const heads = small.proposal.heads.slice(0, 1);
+    const inspection = { ...small, depth: 0, proposal: { kind: 'independent' as const, heads } };
+    await tell({ type: 'inspection', where: 'nowhere', place: 'prompt', inspection });
+    await untilText('no heads', '.place', /no token heads/);
+    assert.equal(await view.locator('svg.heatmap').count(), 0);
+  });
+
+  it('says so when the engine dies, and goes on when it is back', async () => {
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    await choose('source', 'cursor');
+    await untilText('died', '#view', /engine ended and starts again|is being loaded/);
+    await window.until(
+      'the engine again',
+      () => view.locator('.banner').count(),
+      (count) => count === 0,
+    );
+    await view.getByText('Look', { exact: true }).last().click();
+    await untilText('place', '.where strong', /sum\.py/);
+  });
+
+  it('works by keyboard', async () => {
+    await view.locator('svg.heatmap').first().focus();
+    await window.press('ArrowRight');
+    await window.press('ArrowRight');
+    await untilText('readout', '#readout', /plain \.?\d/);
+    await window.press('Escape');
+    await untilText('readout', '#readout', /Point at a cell/);
+  });
+
+  for (const [theme, name] of [
+    ['Default Dark Modern', 'dark'],
+    ['Default Light Modern', 'light'],
+    ['Default High Contrast', 'high-contrast'],
+    ['Default High Contrast Light', 'high-contrast-light'],
+  ] as const) {
+    it(`has no serious fault of accessibility: ${name}`, async () => {
+      await window.command('Preferences: Color Theme');
+      await window.page.locator('.quick-input-box input').fill(theme);
+      await window.pick(theme);
+      await window.until(
+        'theme',
+        () => view.evaluate(() => document.body.className),
+        (classes) => classes.split(' ').includes(`vscode-${name}`),
+      );
+      await window.screenshot(`thresholds-${name}`);
+      assert.deepEqual(await seriousFaults(view), []);
+    });
+  }
+
+  it('fits 300 pixels', async () => {
+    const { page } = window;
+    await page.setViewportSize({ width: 700, height: 900 });
+    await view.evaluate(() => (document.body.style.width = '300px'));
+    await window.until(
+      'fit',
+      () => view.evaluate(() => document.getElementById('view')?.scrollWidth ?? 0),
+      (width) => width <= 300,
+    );
+    await window.screenshot('thresholds-narrow');
+    await view.evaluate(() => (document.body.style.width = ''));
+    await page.setViewportSize({ width: 1500, height: 1000 });
+  });
+
+  it('keeps its state when it is hidden and shown again', async () => {
+    await choose('layout', 'all');
+    await slide('epsilon', 0.37);
+    await window.until(
+      'a change',
+      () => text('label[for="set-epsilon"] output'),
+      (value) => value === '0.37',
+    );
+    await window.page.locator('.tab').filter({ hasText: 'Threshold view' }).click();
+    await window.openFile('other.md');
+    await window.until(
+      'hidden',
+      () => window.page.locator('iframe.webview.ready').filter({ visible: true }).count(),
+      (count) => count === 0,
+    );
+    await window.command('DynaMo: Show Thresholds');
+    view = await viewFrame(window);
+    await untilText('settings', 'label[for="set-epsilon"] output', /^0\.37$/);
+    assert.ok(await view.locator('[data-name="layout"] input[value="all"]').isChecked());
+  });
+
+  it('leaves no error behind', () => {
+    assert.deepEqual(window.errors, []);
+  });
+});
+
+/** The same question without an editor. */
+async function inspectDirectly(): Promise<Inspection> {
+  const place = { suite: 'models', home: dataDirectory(), id: 'qwen2.5-coder-0.5b' };
+  const installed = await findInstalled({ ...place, precision: 'int8' });
+  assert.ok(installed, 'the model of the tests is installed');
+  const engine = new Engine({ worker: join(process.cwd(), 'dist', 'worker.js') });
+  try {
+    await engine.load(modelFiles(installed));
+    return await engine.inspect({ place: { kind: 'prompt', prompt: PROMPT }, chains: 4 });
+  } finally {
+    await engine.dispose();
+  }
+}
+
+async function viewFrame(window: EditorWindow): Promise<Frame> {
+  return await window
+    .until(
+      'view',
+      async () => {
+        for (const frame of window.page.frames()) {
+          const drawn = await frame
+            .locator('#view[data-drawn]')
+            .count()
+            .catch(() => 0);
+          if (drawn > 0) return frame;
+        }
+        return undefined;
+      },
+      (frame) => frame !== undefined,
+    )
+    .then((frame) => {
+      assert.ok(frame);
+      return frame;
+    });
+}
+
+/** Place in J and value of each cell that is drawn. */
+async function cells(view: Frame): Promise<(readonly [place: number, value: number])[]> {
+  const found = await view
+    .locator('svg.heatmap .cell')
+    .evaluateAll((all) => all.map((cell) => ({ ...(cell as SVGElement).dataset })));
+  return found.map(({ place, value }) => [Number(place), Number(value)] as const);
+}
+
+async function seriousFaults(view: Frame): Promise<string[]> {
+  await view.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
+  return await view.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(root: Element): Promise<{
+          violations: { id: string; impact: string; nodes: { html: string }[] }[];
+        }>;
+      };
+    };
+    const { violations } = await axe.run(document.body);
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+  });
+}
+
+/** Engines that this test's server started. */
+function enginePids(): number[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  const read = (pid: number, name: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+    } catch {
+      return ''; // It ended, or is another's.
+    }
+  };
+  return pids.filter(
+    (pid) => read(pid, 'cmdline').includes('worker.js') && read(pid, 'environ').includes(TAG),
+  );
+}
+
+const same = (one: readonly number[], other: readonly number[]) =>
+  one.length === other.length && one.every((value, i) => value === other[i]);
