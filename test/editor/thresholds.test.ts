@@ -108,7 +108,7 @@ describe('the threshold view in a real editor', () => {
     await window.until(
       'three rows',
       () => cells(view),
-      (seen) => seen.length === 30,
+      (seen) => seen.some(([at]) => at >= 100),
     );
     for (const [at, value] of await cells(view)) {
       const expected = picture.plain[at] ?? NaN;
@@ -247,8 +247,9 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('says plainly when a model has no heads', async () => {
-    const { table: _, ...small } = smallInspection('headless');
+    const small = smallInspection('headless');
     assert.ok(small.proposal.kind === 'independent');
+    delete small.table;
     const heads = small.proposal.heads.slice(0, 1);
     const inspection = { ...small, depth: 0, proposal: { kind: 'independent' as const, heads } };
     await tell({ type: 'inspection', where: 'nowhere', place: 'prompt', inspection });
