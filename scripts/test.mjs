@@ -26,6 +26,9 @@ if (!unitOnly) {
   console.log('\nPreparing the models that the engine tests run on …');
   run(process.execPath, [join(bundles, 'test', 'models.cjs')], { env });
   await mochaSuite('engine tests, with real models', [join('test', 'engine')]);
+  if (process.platform === 'linux')
+    await mochaSuite('editor tests, in a real VS Code', [join('test', 'editor')]);
+  else console.log('\nThe editor tests need Linux; they were not run.');
   pythonSuite();
 }
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
@@ -94,7 +97,7 @@ async function bundle(files) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
-    external: ['vscode', 'onnxruntime-node', 'esbuild'],
+    external: ['vscode', 'onnxruntime-node', 'esbuild', 'playwright-core'],
     loader: { '.onnx': 'binary' },
     sourcemap: 'inline',
     logLevel: 'error',

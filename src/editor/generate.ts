@@ -114,11 +114,11 @@ export class Generator implements vscode.Disposable {
       }
     }
     await written;
-    if (!abort.signal.aborted) {
-      void edit.write(answer.end());
-      await edit.end();
-    }
+    if (!abort.signal.aborted) void edit.write(answer.end());
+    if (!lost) await edit.end();
     edit.dispose();
+    const how = abort.signal.aborted ? 'cancelled' : 'ended';
+    this.session.log.info(`generation ${how} after ${tokens} tokens`);
     if (lost) void say(`${lost} Generation has stopped; what was written stays.`);
     else if (tokens === 0 && !abort.signal.aborted) void say('The model had nothing to add.');
   }

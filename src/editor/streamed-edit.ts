@@ -17,6 +17,13 @@ export class StreamedEdit implements vscode.Disposable {
   /** Whether nothing was written yet. */
   #pristine = true;
   #over = false;
+  #pieces = 0;
+  #saved = false;
+  /** Whether somebody else edited the document. */
+  #edited = false;
+  #joining = false;
+  readonly #original: string;
+  readonly #replacedLength: number;
 
   /**
    * @param range what the text takes the place of
@@ -29,7 +36,12 @@ export class StreamedEdit implements vscode.Disposable {
   ) {
     const start = document.offsetAt(range.start);
     this.#written = { start, end: document.offsetAt(range.end) };
+    this.#original = document.getText();
+    this.#replacedLength = this.#written.end - start;
     this.#disposables = [
+      vscode.workspace.onDidSaveTextDocument((saved) => {
+        if (saved === document) this.#saved = true;
+      }),
       vscode.workspace.onDidChangeTextDocument((event) => {
         if (event.document === document) this.#changed(event.contentChanges);
       }),
@@ -49,7 +61,8 @@ export class StreamedEdit implements vscode.Disposable {
   /** Writes the rest; where no editor shows the document, in one piece. */
   async end(): Promise<void> {
     await this.#flush();
-    if (this.#over || this.#waiting === '') return;
+    if (this.#over) return;
+    if (this.#waiting === '') return await this.#joinUndo();
     const edit = new vscode.WorkspaceEdit();
     const end = this.document.positionAt(this.#written.end);
     const from = this.#pristine ? this.document.positionAt(this.#written.start) : end;
@@ -58,22 +71,72 @@ export class StreamedEdit implements vscode.Disposable {
     await vscode.workspace.applyEdit(edit);
   }
 
+  /**
+   * VS Code ends an undo whenever it saves, also by itself while pieces come in. Then all pieces are
+   * taken back and the whole is put in at once. Not when the user has edited in between.
+   */
+  async #joinUndo(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    if (!this.#saved || this.#edited || editor?.document !== this.document) return;
+    const { start, end } = this.#written;
+    const text = this.document.getText(
+      new vscode.Range(this.document.positionAt(start), this.document.positionAt(end)),
+    );
+    const whole = this.document.getText();
+    this.#joining = true;
+    let undone = 0;
+    while (this.document.getText() !== this.#original && undone < this.#pieces) {
+      await vscode.commands.executeCommand('undo');
+      undone += 1;
+    }
+    if (this.document.getText() !== this.#original) {
+      for (; undone > 0 && this.document.getText() !== whole; undone -= 1) {
+        await vscode.commands.executeCommand('redo');
+      }
+      return;
+    }
+    const range = new vscode.Range(
+      this.document.positionAt(start),
+      this.document.positionAt(start + this.#replacedLength),
+    );
+    await editor.edit((edit) => {
+      edit.delete(range);
+      edit.insert(range.start, text);
+    });
+  }
+
   dispose(): void {
     this.#over = true;
     for (const disposable of this.#disposables) disposable.dispose();
   }
 
   async #flush(): Promise<void> {
-    this.#flushing ??= this.#write().finally(() => (this.#flushing = undefined));
-    await this.#flushing;
+    while (this.#canWrite) {
+      this.#flushing ??= this.#write();
+      await this.#flushing;
+    }
+  }
+
+  get #canWrite(): boolean {
+    return this.#waiting !== '' && !this.#over && this.#editor !== undefined;
+  }
+
+  get #editor(): vscode.TextEditor | undefined {
+    return vscode.window.visibleTextEditors.find(({ document }) => document === this.document);
   }
 
   async #write(): Promise<void> {
+    try {
+      await this.#writeWaiting();
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  async #writeWaiting(): Promise<void> {
     let refused = 0;
     while (this.#waiting !== '' && !this.#over) {
-      const editor = vscode.window.visibleTextEditors.find(
-        ({ document }) => document === this.document,
-      );
+      const editor = this.#editor;
       if (!editor) return;
       const text = this.#waiting;
       const { start, end } = this.#written;
@@ -101,6 +164,7 @@ export class StreamedEdit implements vscode.Disposable {
       refused = 0;
       this.#newUndo = false;
       this.#pristine = false;
+      this.#pieces += 1;
       this.#waiting = this.#waiting.slice(text.length);
       this.#written = { start, end: offset + text.length };
       if (follow) editor.revealRange(editor.selection);
@@ -108,10 +172,11 @@ export class StreamedEdit implements vscode.Disposable {
   }
 
   #changed(changes: readonly vscode.TextDocumentContentChangeEvent[]): void {
-    if (changes.length === 0 || this.#over) return;
+    if (changes.length === 0 || this.#over || this.#joining) return;
     const expected = this.#expected;
     if (expected && changes.some((change) => isOwn(change, expected))) return;
     this.#newUndo = true;
+    this.#edited = true;
     const moved = afterChanges(this.#written, changes);
     if (moved) this.#written = moved;
     else this.#lose('The text was edited where it was being written.');

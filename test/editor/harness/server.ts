@@ -44,6 +44,10 @@ export class EditorServer {
     private readonly child: ChildProcess,
   ) {}
 
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
   get workspace(): string {
     return join(this.folder, 'workspace');
   }

@@ -95,6 +95,14 @@ export class EditorWindow {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Answers a question of an input box. */
+  async answer(question: string, text: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget').filter({ hasText: question });
+    await box.waitFor();
+    await box.locator('.quick-input-box input').fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
   /** The grey text, all its lines; '' when there is none. */
   async ghostText(): Promise<string> {
     return await this.page.evaluate(() => {

@@ -1,0 +1,98 @@
+/** Generation from the palette in a real VS Code with the real 0.5B model. */
+import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import type { Browser } from 'playwright-core';
+import { installVsCode } from './harness/install';
+import { EditorServer } from './harness/server';
+import { EditorWindow, launchBrowser } from './harness/window';
+
+describe('generation from the palette', () => {
+  let server: EditorServer;
+  let browser: Browser;
+  let window: EditorWindow;
+
+  before(async () => {
+    const { vscode, browser: path } = installVsCode('.cache');
+    server = await EditorServer.start({ vscode });
+    server.write('new.py', '# Helpers for dates.\n\n');
+    server.write('long.py', '# Numbers in words.\n\n');
+    server.write('rewrite.py', 'class A:\n    def add(self, a, b):\n        return a + b\n');
+    chmodSync(server.write('fixed.py', 'a = 1\n'), 0o444);
+    browser = await launchBrowser(path);
+    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+  });
+
+  after(async () => {
+    await browser.close();
+    await server.stop();
+  });
+
+  let ended = 0;
+  const untilDone = async () => {
+    ended += 1;
+    const count = () => server.log().split(/generation (?:ended|cancelled)/).length - 1;
+    await window.until('the end of a generation', count, (seen) => seen === ended);
+  };
+
+  it('writes what an instruction asks for, and one undo takes it back', async () => {
+    await window.openFile('new.py');
+    await window.command('DynaMo: Generate from Instruction');
+    await window.answer(
+      'What is to be written?',
+      'a function days_between(a, b) for two datetime.date values',
+    );
+    await window.untilFile('new.py', (text) => text.includes('def days_between'));
+    await window.screenshot('generate-streaming');
+    await untilDone();
+    const text = await window.untilFile('new.py', (file) => /return/.test(file));
+    await window.screenshot('generate-done');
+    assert.doesNotMatch(text, /```/);
+    await window.press('Control+z');
+    await window.untilFile('new.py', (file) => file === '# Helpers for dates.\n\n');
+  });
+
+  it('stops when it is cancelled halfway, and keeps what is there until undo', async () => {
+    await window.openFile('long.py');
+    await window.command('DynaMo: Generate from Instruction');
+    await window.answer(
+      'What is to be written?',
+      'a dictionary WORDS of the numbers from 1 to 100 in English words',
+    );
+    await window.untilFile('long.py', (text) => text.length > 80);
+    await window.press('Escape');
+    await untilDone();
+    const kept = server.read('long.py');
+    assert.doesNotMatch(kept, /hundred/);
+    await window.press('Control+z');
+    await window.untilFile('long.py', (file) => file === '# Numbers in words.\n\n');
+  });
+
+  it('rewrites a selection in its place and with its indentation', async () => {
+    await window.openFile('rewrite.py');
+    await window.press('Control+a');
+    await window.command('DynaMo: Rewrite Selection');
+    await window.answer('How is it to be rewritten?', 'rename add to plus');
+    await window.untilFile('rewrite.py', (text) => text.includes('plus'));
+    await untilDone();
+    await window.screenshot('rewritten');
+    await window.press('Control+z');
+    await window.untilFile('rewrite.py', (text) => text.includes('def add(self, a, b):'));
+  });
+
+  it('refuses a document that cannot be written', async () => {
+    await window.openFile('fixed.py');
+    await window.command('DynaMo: Generate at Cursor');
+    const told = await window.until(
+      'a refusal',
+      () => window.notifications(),
+      (messages) => messages.some((message) => message.includes('read-only')),
+    );
+    assert.ok(told);
+    assert.equal(server.read('fixed.py'), 'a = 1\n');
+  });
+
+  it('has left no error in the log', () => {
+    assert.doesNotMatch(server.log(), /\[error\]/);
+    assert.deepEqual(window.errors, []);
+  });
+});

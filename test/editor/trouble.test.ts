@@ -1,0 +1,109 @@
+/** What goes wrong, and what the user sees of it: a state in the status item, and typing that goes on. */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { dataDirectory } from '../../src/models/paths';
+import { enginesOf } from './harness/engines';
+import { installVsCode } from './harness/install';
+import { EditorServer } from './harness/server';
+import { EditorWindow, launchBrowser } from './harness/window';
+
+const MODEL = join('models', 'qwen2.5-coder-0.5b', 'int8');
+
+describe('trouble', () => {
+  let server: EditorServer;
+  let browser: Browser;
+  let window: EditorWindow;
+  let home: string;
+
+  before(async () => {
+    const { vscode, browser: path } = installVsCode('.cache');
+    home = mkdtempSync(join(tmpdir(), 'dynamo-home-'));
+    const env = { DYNAMO_HOME: home, HTTPS_PROXY: '', PATH: process.env['PATH'] ?? '' };
+    server = await EditorServer.start({ vscode, env });
+    server.write('a.py', 'def add(a, b):\n');
+    browser = await launchBrowser(path);
+    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+  });
+
+  after(async () => {
+    await browser.close();
+    await server.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  /** Hard links, so that a whole model costs nothing and can be deleted. */
+  function bringModel(): void {
+    const from = join(dataDirectory(), MODEL);
+    const to = join(home, MODEL);
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) {
+      try {
+        linkSync(join(from, name), join(to, name));
+      } catch {
+        cpSync(join(from, name), join(to, name)); // Another disk.
+      }
+    }
+  }
+
+  async function typed(text: string): Promise<void> {
+    await window.type(text);
+    await window.untilFile('a.py', (file) => file.includes(text.trim()));
+  }
+
+  it('without a model: says so, offers to install it, and typing goes on', async () => {
+    await window.openFile('a.py');
+    await typed('    # one');
+    await window.untilStatus(/not installed/);
+    await window.screenshot('model-missing');
+  });
+
+  it('starts once the model is there', async () => {
+    bringModel();
+    await window.command('DynaMo: Restart Engine');
+    await window.untilStatus(/on the CPU/);
+    await window.press('Enter');
+    await window.type('re');
+    await window.untilGhostText();
+  });
+
+  it('starts again when the engine is killed while it works', async () => {
+    await window.press('Escape');
+    await window.type('turn a ');
+    for (const pid of enginesOf(server)) process.kill(pid, 'SIGKILL');
+    await typed('+ b  # two');
+    await window.untilStatus(/on the CPU/);
+    await window.press('Enter');
+    await window.press('Enter');
+    await window.type('def sub');
+    await window.untilGhostText();
+    assert.equal(window.errors.length, 0, window.errors.join('\n'));
+  });
+
+  it('says so when the model is deleted', async () => {
+    rmSync(join(home, MODEL), { recursive: true });
+    await window.command('DynaMo: Restart Engine');
+    await window.untilStatus(/not installed/);
+    await window.press('Escape');
+    await typed('  # three');
+  });
+
+  it('says what to do when an installation fails', async () => {
+    await window.command('DynaMo: Install Model from File');
+    await window.pick('SmolLM2 135M');
+    const input = window.page.locator('.quick-input-widget .quick-input-box input');
+    await input.waitFor();
+    await input.fill(join(server.workspace, 'a.py'));
+    await window.press('Enter');
+    await window.untilStatus(/is not the file that SmolLM2 135M is made of/);
+    await window.screenshot('install-failed');
+    assert.ok(!existsSync(join(home, 'models', 'smollm2-135m', 'int8')));
+  });
+
+  it('has thrown nothing', () => {
+    assert.deepEqual(window.errors, []);
+    assert.doesNotMatch(server.hostLog(), /\[error\].*dynamo/i);
+  });
+});
