@@ -216,10 +216,12 @@ def test_a_report_has_a_row_for_each_run(tmp_path: Path) -> None:
         (folder / "log.jsonl").write_text(json.dumps(entry) + "\n")
     measures = {"ppl": {"1": 3.0, "1:2": 5.125}, "agreement": {"2": 0.5}, "accepted": 1.75}
     (tmp_path / "two" / "measures.json").write_text(json.dumps(measures))
+    start = {"start": {"sha256": "", "record": {"tokensSeen": 1_000}}}
+    (tmp_path / "two" / "data.json").write_text(json.dumps(start))
     head, _, one, two = report([tmp_path / "one", tmp_path / "two"]).splitlines()
     cells = dict(zip(head.split(" | "), two.split(" | "), strict=True))
     assert cells["| model"] == "| smollm2-135m T3-H"
-    assert cells["tokens seen"] == "8,192" and cells["PPL_1:2"] == "5.12"
+    assert cells["tokens seen"] == "8,192 after 1,000" and cells["PPL_1:2"] == "5.12"
     assert cells["agreement 2"] == "50.0%" and cells["accepted length |"] == "1.750 |"
     assert "4,096" in one and one.count("|") == head.count("|")
 

@@ -32,13 +32,16 @@ def row(folder: Path) -> dict[str, str]:
     measures = json.loads(path.read_text()) if path.is_file() else {}
     whole = base_cost(base, CONTEXT)
     more = heads_cost(base, heads, min(config.shortlist, base.vocabulary), CONTEXT)
+    data = folder / "data.json"
+    start = json.loads(data.read_text()).get("start") if data.is_file() else None
+    before = f" after {start['record']['tokensSeen']:,}" if start else ""
     cells = {
         "model": f"{base.id} T{heads.tokens}{'' if config.learns_base else '-H'}",
         "heads": heads.kind if heads.layers == 1 else f"{heads.kind}, {heads.layers} layers",
         "target": config.target,
         "parameters": f"+{more.parameters / whole.parameters:.1%}",
         "FLOPs a token": f"+{more.flops / whole.flops:.1%}",
-        "tokens seen": f"{log[-1]['tokens']:,}",
+        "tokens seen": f"{log[-1]['tokens']:,}{before}",
         "seconds": f"{log[-1]['seconds']:,.0f}",
     }
     cells |= {f"PPL_{name}": f"{value:.2f}" for name, value in measures.get("ppl", {}).items()}

@@ -143,6 +143,7 @@ def train(options: argparse.Namespace) -> int:
     from .cache import Cache
     from .config import TrainConfig
     from .curves import plot as draw
+    from .first_weights import provenance
     from .run import Run
     from .trainer import Rows, Trainer
 
@@ -167,6 +168,7 @@ def train(options: argparse.Namespace) -> int:
     run.prepare(options.resume)
     if run.first:
         data = source.meta | {"parts": len(rows.parts), "distinctTokens": rows.tokens}
+        data |= provenance(config)
         (options.out / "data.json").write_text(json.dumps(data, indent=1) + "\n")
     done = run.go(options.minutes)
     if run.first:
@@ -191,7 +193,6 @@ def export(options: argparse.Namespace) -> int:
     from ..model.heads import TokenHeads
     from .checkpoint import read_checkpoint
     from .config import TrainConfig
-    from .first_weights import provenance
 
     state = read_checkpoint(options.checkpoint)
     config = TrainConfig.from_json(state["config"])
@@ -207,7 +208,9 @@ def export(options: argparse.Namespace) -> int:
         "tokensSeen": state["step"] * config.batch_rows * data["length"],
         "seconds": round(state["seconds"]),
         "device": state["device"],
-    } | provenance(config)
+    }
+    if "start" in data:
+        record["start"] = data.pop("start")
     measures = run / "measures.json"
     if measures.is_file():
         record["measures"] = json.loads(measures.read_text())

@@ -21,7 +21,7 @@ def plot(folder: Path) -> Path:
     import matplotlib
 
     matplotlib.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     log = read_log(folder)
     evaluated = [entry for entry in log if "agreement" in entry]
@@ -42,6 +42,8 @@ def plot(folder: Path) -> Path:
     right.set_title("accepted length, held-out")
     for axes in (left, middle, right):
         axes.set_xlabel("tokens seen")
+        axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(6))
         axes.grid(alpha=0.3)
     for axes in (left, middle):
         if axes.lines:
