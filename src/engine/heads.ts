@@ -10,6 +10,7 @@ import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { ChainLink } from '../decoding/proposal';
 import type { Proposer } from '../decoding/stepper';
 import { KvCache } from './kv';
+import { StatePool } from './kv-pool';
 import { kvShape, openSession, outputData } from './runtime';
 
 /** The trunk, as its heads see it. */
@@ -31,25 +32,31 @@ export interface HeadsDescription {
 export interface HeadsOptions {
   readonly threads: number;
   readonly contextLength: number;
+  /** Memory for caches of several sequences, bytes; 0, and so a single one, when absent. */
+  readonly cacheBytes?: number;
 }
 
 export class HeadsSession implements Proposer {
   readonly kind: Proposer['kind'];
   readonly depth: number;
   private readonly provisional: number;
-  private readonly kv: KvCache;
+  private readonly pool: StatePool<KvCache>;
   private readonly noise: Tensor;
 
   private constructor(
     private readonly session: InferenceSession,
     { kind, depth, provisional }: HeadsDescription,
     private readonly trunk: StemSource,
-    contextLength: number,
+    { contextLength, cacheBytes = 0 }: HeadsOptions,
   ) {
     this.kind = kind;
     this.depth = depth;
     this.provisional = provisional;
-    this.kv = new KvCache(kvShape(session), contextLength);
+    const shape = kvShape(session);
+    this.pool = new StatePool({
+      create: () => new KvCache(shape, contextLength),
+      budget: cacheBytes,
+    });
     const declared = session.inputMetadata.find((input) => input.name === 'noise');
     const [rows, columns] = declared?.isTensor ? declared.shape : [];
     const chained = session.inputNames.includes('next_ids');
@@ -64,9 +71,9 @@ export class HeadsSession implements Proposer {
     graph: string,
     description: HeadsDescription,
     trunk: StemSource,
-    { threads, contextLength }: HeadsOptions,
+    options: HeadsOptions,
   ): Promise<HeadsSession> {
-    return new HeadsSession(await openSession(graph, threads), description, trunk, contextLength);
+    return new HeadsSession(await openSession(graph, options.threads), description, trunk, options);
   }
 
   behind(): number {
@@ -81,7 +88,7 @@ export class HeadsSession implements Proposer {
     // What a row rests on beside its stem, which rests on the tokens up to its place.
     const rows = this.kind === 'chained' ? [...tokens.slice(1), next] : tokens;
     // The last row runs in any case: it is the one to predict from.
-    this.kv.rewind(Math.min(this.kv.commonPrefix(rows), rows.length - 1));
+    this.pool.select(rows, rows.length - 1);
     let links: readonly ChainLink[] = [];
     for (let from = this.kv.length; from < rows.length; from = this.kv.length) {
       signal.throwIfAborted();
@@ -95,6 +102,10 @@ export class HeadsSession implements Proposer {
 
   async close(): Promise<void> {
     await this.session.release();
+  }
+
+  private get kv(): KvCache {
+    return this.pool.current;
   }
 
   private async run(tokens: readonly number[], from: number): Promise<ChainLink[]> {

@@ -6,6 +6,7 @@
  * the rows that are new; see training/dynamo_training/export/trunk.py for why.
  */
 import { Tensor } from 'onnxruntime-node';
+import { commonPrefix, type PooledState } from './kv-pool';
 
 /** Positions in a block. No run may cross a block border. */
 export const BLOCK = 128;
@@ -16,12 +17,13 @@ export interface KvShape {
   readonly headSize: number;
 }
 
-export class KvCache {
+export class KvCache implements PooledState {
   private readonly buffers: Float32Array[];
   private readonly width: number;
   private readonly placeholders: Record<string, Tensor> = {};
   private past: { readonly length: number; readonly feeds: Record<string, Tensor> } | undefined;
   private held: number[] = [];
+  private most = 0;
 
   /** @param capacity the most positions; memory is touched, and so taken, only as they fill */
   constructor(
@@ -54,11 +56,23 @@ export class KvCache {
     return BLOCK - (this.length % BLOCK);
   }
 
+  /** Keys and values of one position, bytes. */
+  get rowBytes(): number {
+    return this.buffers.length * this.width * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** The most rows that it ever held: their memory is taken. */
+  get mostRows(): number {
+    return this.most;
+  }
+
+  get bytes(): number {
+    return this.most * this.rowBytes;
+  }
+
   /** How many leading tokens of `tokens` the cache holds. */
   commonPrefix(tokens: readonly number[]): number {
-    let n = 0;
-    while (n < this.length && n < tokens.length && this.held[n] === tokens[n]) n++;
-    return n;
+    return commonPrefix(this.held, tokens);
   }
 
   /** The graph inputs `has_past`, `past.*` and `tail.*` for a run that continues this sequence. */
@@ -90,6 +104,25 @@ export class KvCache {
       buffer.set(rows.subarray(i * size, (i + 1) * size), at);
     });
     this.held.push(...tokens);
+    this.most = Math.max(this.most, this.length);
+  }
+
+  /**
+   * Becomes the first `length` positions of another cache of the same shape.
+   *
+   * @throws {RangeError} when the other one has fewer, or they do not fit
+   */
+  copy(from: KvCache, length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > Math.min(from.length, this.capacity)) {
+      throw new RangeError(`Cannot copy ${length} of ${from.length} positions.`);
+    }
+    this.buffers.forEach((buffer, i) => {
+      const rows = from.buffers[i]?.subarray(0, length * this.width);
+      if (rows?.length !== length * this.width) throw new RangeError('The caches differ in shape.');
+      buffer.set(rows);
+    });
+    this.held = from.held.slice(0, length);
+    this.most = Math.max(this.most, length);
   }
 
   /** Forgets all positions behind the first `length`. */

@@ -191,6 +191,8 @@ const loadOptions = z.strictObject({
   contextLength: z.int().min(1).max(1_048_576).exactOptional(),
   /** Threads of one operator; the engine chooses when absent. */
   threads: z.int().min(1).max(256).exactOptional(),
+  /** Memory for what is kept of several documents, MB; the engine chooses when absent. */
+  cacheMegabytes: z.int().min(0).max(65_536).exactOptional(),
 });
 
 const modelInfo = z.strictObject({

@@ -1,5 +1,6 @@
 /**
- * A trunk graph on ONNX Runtime with the KV cache of one sequence: the real stepper.
+ * A trunk graph on ONNX Runtime with the KV caches of some sequences, one of which it works on: the
+ * real stepper.
  *
  * It knows nothing of text, thresholds or stop rules. `InferenceSession.run` blocks the thread, so
  * this runs in the engine's child process only, and long prompts go through in chunks.
@@ -7,8 +8,10 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper';
 import type { StemSource } from './heads';
-import { KvCache, type KvShape } from './kv';
+import type { KvCache, KvShape } from './kv';
+import { StatePool } from './kv-pool';
 import { kvShape, openSession, outputData } from './runtime';
+import { Sequence } from './sequence';
 
 export interface SessionOptions {
   /** Threads inside an operator. Physical cores; more slow each other down. */
@@ -17,6 +20,8 @@ export interface SessionOptions {
   readonly contextLength: number;
   /** Whether to keep every row's stem, for token heads; false when absent. */
   readonly keepStems?: boolean;
+  /** Memory for the states of sequences, bytes; 0, and so a single one, when absent. */
+  readonly cacheBytes?: number;
 }
 
 /** A session's files: a graph, with its weight file beside it. */
@@ -28,19 +33,20 @@ const MAX_STEP_ROWS = 8;
 
 export class TrunkSession implements Stepper, StemSource {
   readonly contextLength: number;
-  private readonly kv: KvCache;
+  private readonly pool: StatePool<Sequence>;
   private readonly keepStems: boolean;
-  /** Stems of the cache's rows, [contextLength, hidden]; allocated with the first ones. */
-  private stemRows = new Float32Array();
 
   private constructor(
     private readonly session: InferenceSession,
     shape: KvShape,
-    { contextLength, keepStems = false }: SessionOptions,
+    { contextLength, keepStems = false, cacheBytes = 0 }: SessionOptions,
   ) {
     this.contextLength = contextLength;
     this.keepStems = keepStems;
-    this.kv = new KvCache(shape, contextLength);
+    this.pool = new StatePool({
+      create: () => new Sequence(shape, contextLength),
+      budget: cacheBytes,
+    });
   }
 
   /** @throws when ONNX Runtime cannot read the graph or its weights */
@@ -58,8 +64,7 @@ export class TrunkSession implements Stepper, StemSource {
   }
 
   stems(from: number, to: number): Float32Array {
-    const hidden = this.stemRows.length / this.contextLength;
-    return this.stemRows.subarray(from * hidden, to * hidden);
+    return this.pool.current.stems(from, to);
   }
 
   async prefill(tokens: readonly number[], signal: AbortSignal): Promise<PrefillOutput> {
@@ -69,8 +74,7 @@ export class TrunkSession implements Stepper, StemSource {
       );
     }
     // The last row runs in any case: its prediction is what the caller wants.
-    const reused = Math.min(this.kv.commonPrefix(tokens), tokens.length - 1);
-    this.kv.rewind(reused);
+    const reused = this.pool.select(tokens, tokens.length - 1);
     let predictions: RowPrediction[] = [];
     while (this.kv.length < tokens.length) {
       signal.throwIfAborted();
@@ -124,6 +128,10 @@ export class TrunkSession implements Stepper, StemSource {
     }
   }
 
+  private get kv(): KvCache {
+    return this.pool.current.kv;
+  }
+
   /** One run inside a block; predictions for the rows named in `wanted`. */
   private async run(rows: readonly number[], wanted: readonly number[]): Promise<RowPrediction[]> {
     const names = ['top.ids', 'top.logits', 'normalizer', 'kv'];
@@ -160,15 +168,11 @@ export class TrunkSession implements Stepper, StemSource {
       },
       this.keepStems ? [...outputNames, 'stem'] : outputNames,
     );
-    if (this.keepStems) this.takeStems(start, n, outputData(outputs, 'stem', Float32Array));
+    if (this.keepStems) {
+      this.pool.current.takeStems(start, n, outputData(outputs, 'stem', Float32Array));
+    }
     this.kv.append(rows, outputData(outputs, 'kv', Float32Array));
     return outputs;
-  }
-
-  private takeStems(at: number, rows: number, stems: Float32Array): void {
-    const hidden = stems.length / rows;
-    if (this.stemRows.length === 0) this.stemRows = new Float32Array(this.contextLength * hidden);
-    this.stemRows.set(stems, at * hidden);
   }
 }
 

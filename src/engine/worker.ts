@@ -7,7 +7,7 @@ import { createCompleter } from './completer';
 import { DynamicDrafter } from '../decoding/drafter';
 import { RowCosts } from '../decoding/row-costs';
 import { EngineError } from './errors';
-import { HeadsSession } from './heads';
+import { HeadsSession, type HeadsOptions } from './heads';
 import { createInspector } from './inspect';
 import { learnRowCosts, measureSteps } from './measure';
 import type { LoadOptions, ModelFiles } from './protocol';
@@ -22,21 +22,28 @@ const DEFAULT_CONTEXT = 4096;
 const MAX_THREADS = 8;
 /** Time for measuring what rows cost while the model is loaded. */
 const MEASURE_MS = 100;
+/** Memory for the states of several documents, MB, unless asked otherwise. */
+const DEFAULT_CACHE_MEGABYTES = 256;
+/** The heads' caches are so much smaller that this share of it holds as many states. */
+const HEADS_SHARE = 1 / 4;
 
 async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenModel> {
   const started = performance.now();
   const contextLength = Math.min(model.contextLength, options.contextLength ?? DEFAULT_CONTEXT);
   const tokenizer = await loadTokenizer(model.tokenizer);
   const threads = options.threads ?? defaultThreads();
-  const { stepper, heads } = await openSessions(model, threads, contextLength).catch(
-    (cause: unknown) => {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const advice = 'Run "models verify", then install it again.';
-      throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
-        cause,
-      });
-    },
-  );
+  const cacheBytes = 1e6 * (options.cacheMegabytes ?? DEFAULT_CACHE_MEGABYTES);
+  const { stepper, heads } = await openSessions(model, {
+    threads,
+    contextLength,
+    cacheBytes,
+  }).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const advice = 'Run "models verify", then install it again.';
+    throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
+      cause,
+    });
+  });
   const parts = {
     model: model.id,
     format: model.prompt,
@@ -72,12 +79,15 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
   };
 }
 
-async function openSessions(model: ModelFiles, threads: number, contextLength: number) {
+async function openSessions(model: ModelFiles, options: Required<HeadsOptions>) {
   const keepStems = model.heads !== undefined;
-  const stepper = await TrunkSession.open(model, { threads, contextLength, keepStems });
+  const stepper = await TrunkSession.open(model, { ...options, keepStems });
   if (!model.heads) return { stepper, heads: undefined };
   const { graph, ...description } = model.heads;
-  const heads = await HeadsSession.open(graph, description, stepper, { threads, contextLength });
+  const heads = await HeadsSession.open(graph, description, stepper, {
+    ...options,
+    cacheBytes: options.cacheBytes * HEADS_SHARE,
+  });
   return { stepper, heads };
 }
 

@@ -139,6 +139,38 @@ describe('the engine with a real model', () => {
       assert.ok(next.reusedTokens > first.promptTokens);
     });
 
+    it('of each of two documents, in turns', async () => {
+      const documents = [SENTENCES(20), `# Stores\n\n${SENTENCES(20)}`];
+      const asked = documents.map((text) => generation(text, { maxTokens: 4 }));
+      const first = [];
+      for (const request of asked) first.push(await engine.generate(request));
+      for (let round = 0; round < 2; round++) {
+        for (const [i, text] of documents.entries()) {
+          const next = await assertSound(generation(`${text} Then,`, { maxTokens: 4 }));
+          assert.ok(next.reusedTokens >= (first[i]?.promptTokens ?? NaN) - 1);
+        }
+      }
+    });
+
+    it('with token heads, whose caches follow', async () => {
+      const model = modelFiles(await installed('qwen2.5-coder-0.5b', 'int8'));
+      assert.ok(model.heads);
+      const documents = [1, 2].map((n) => PROMPTS[1]?.replace('fibonacci', `number${n}`) ?? '');
+      const requests = documents.map((text) =>
+        generation(text.repeat(12), { mode: 'exact', maxTokens: 24 }),
+      );
+      const [several, alone] = [create(), create()];
+      await several.load(model, { threads: 2 });
+      for (const request of [...requests, ...requests, ...requests]) {
+        const result = await several.generate(request);
+        await alone.load(model, { threads: 2, cacheMegabytes: 0 });
+        assert.deepEqual(content(result), content(await alone.generate(request)));
+      }
+      const again = await several.generate(generation(documents[0]?.repeat(12) ?? ''));
+      assert.equal(again.reusedTokens, again.promptTokens - 1);
+      await Promise.all([several.dispose(), alone.dispose()]);
+    });
+
     it('whatever came between', async () => {
       for (const prompt of [...PROMPTS, ...PROMPTS.toReversed()]) {
         await assertSound(generation(prompt));

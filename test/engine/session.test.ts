@@ -181,6 +181,31 @@ describe('a session', () => {
   });
 });
 
+describe('a session with memory for several documents', () => {
+  it('goes back to each without a prefill, to the same bits', async () => {
+    const model = await installed('smollm2-135m', 'int8');
+    const options = { threads: 2, contextLength: CONTEXT };
+    const [several, single] = [
+      await TrunkSession.open(model, { ...options, cacheBytes: 1e9 }),
+      await TrunkSession.open(model, options),
+    ];
+    for (const tokens of [TOKENS, OTHERS, TOKENS, OTHERS, TOKENS.slice(0, 200).concat(3, 4)]) {
+      const { last } = await several.prefill(tokens, never);
+      single.rewind(0);
+      const expected = await single.prefill(tokens, never);
+      assert.equal(last.logNormalizer, expected.last.logNormalizer);
+      assert.deepEqual(last.logits, expected.last.logits);
+      const [a, b] = [await several.step([9, 8], never), await single.step([9, 8], never)];
+      assert.deepEqual(a, b);
+    }
+    assert.equal((await several.prefill(OTHERS, never)).reused, LENGTH - 1);
+    // Near enough to the end to be given up for the prompt after it.
+    assert.equal((await several.prefill(TOKENS, never)).reused, 200);
+    await several.close();
+    await single.close();
+  });
+});
+
 /** A signal that is aborted when it has been looked at so many times. */
 function abortedAfter(looks: number): AbortSignal {
   const { signal } = new AbortController();

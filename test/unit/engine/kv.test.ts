@@ -113,6 +113,22 @@ describe('the KV cache', () => {
     }
   });
 
+  it('becomes a copy of the beginning of another one, and leaves that alone', () => {
+    const source = filled(count(2 * BLOCK + 9));
+    const copy = filled([5, 6, 7]);
+    copy.copy(source, BLOCK + 4);
+    copy.append([77], rowsOf([77]));
+    assert.deepEqual(copy.tokens, [...count(BLOCK + 4), 77]);
+    assert.deepEqual(
+      fed(copy, 'v', 1),
+      copy.tokens.map((token) => 3000 + token),
+    );
+    assert.equal(fed(source, 'v', 1)[BLOCK + 4], 3000 + BLOCK + 4);
+    assert.equal(copy.bytes, (BLOCK + 5) * copy.rowBytes);
+    assert.throws(() => copy.copy(source, source.length + 1), RangeError);
+    assert.throws(() => filled([1], 8).copy(source, 9), RangeError);
+  });
+
   it('refuses rows that do not fit, and lengths that it has not', () => {
     const cache = filled(count(10), 12);
     assert.throws(() => cache.append([1, 2, 3], rowsOf([1, 2, 3])), RangeError);
