@@ -164,7 +164,9 @@ describe('the engine with a real model', () => {
       for (const request of [...requests, ...requests, ...requests]) {
         const result = await several.generate(request);
         await alone.load(model, { threads: 2, cacheMegabytes: 0 });
-        assert.deepEqual(content(result), content(await alone.generate(request)));
+        // How many tokens a step takes depends on what rows cost at that moment; the text does not.
+        assert.equal(result.text, (await alone.generate(request)).text);
+        assert.equal(result.tokens, 24);
       }
       const again = await several.generate(generation(documents[0]?.repeat(12) ?? ''));
       assert.equal(again.reusedTokens, again.promptTokens - 1);
