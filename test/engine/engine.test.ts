@@ -13,6 +13,7 @@ import type {
   ModelFiles,
 } from '../../src/engine/protocol';
 import { RESTART_LIMITS, RestartPolicy } from '../../src/engine/restart-policy';
+import { soak } from '../soak/kills';
 import { installed } from './installed';
 
 const WORKER = join(process.cwd(), 'dist', 'worker.js');
@@ -300,6 +301,15 @@ describe('the engine with a real model', () => {
       onBusy = undefined;
       assert.equal((await mortal.generate(generation(PROMPTS[3] ?? ''))).tokens, 12);
     });
+  });
+
+  it('killed at random moments, ends every request and leaves no process behind', async () => {
+    const report = await soak({ worker: WORKER, model: small, kills: 20, seed: 3, withinMs: 600 });
+    assert.deepEqual(report.failures, []);
+    assert.equal(report.kills, 20);
+    const ended = Object.values(report.errors).reduce((sum, count) => sum + count, report.results);
+    assert.equal(ended, report.requests);
+    assert.ok((report.errors.crashed ?? 0) > 0, 'some kill met a request');
   });
 
   it('runs beside another one', async () => {

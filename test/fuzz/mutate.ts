@@ -57,10 +57,10 @@ function pick<T>(random: Random, from: readonly T[]): T {
   return found;
 }
 
-/** One to four changes: of bits and integers anywhere, of words of text, of length and order. */
+/** One to three changes, mostly one: of bits and integers anywhere, of words of text, of length and order. */
 export function mutate(sound: Uint8Array, random: Random, text = false): Buffer {
-  let content = Buffer.from(sound);
-  for (let left = 1 + below(random, 4); left > 0 && content.length > 0; left--) {
+  let content: Buffer = Buffer.from(sound);
+  for (let left = pick(random, [1, 1, 1, 2, 3]); left > 0 && content.length > 0; left--) {
     content = change(content, random, text);
   }
   return content;
