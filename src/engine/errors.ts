@@ -17,6 +17,8 @@ export const ERROR_CODES = [
   'badRequest',
   /** The model could not be loaded, or returned nonsense. */
   'model',
+  /** There is not enough memory. */
+  'memory',
   /** The two sides do not speak the same protocol. */
   'protocol',
 ] as const;

@@ -78,11 +78,21 @@ export class StatePool<S extends PooledState> {
   /** A state for `tokens` that leaves `best` alone, or `best` itself where memory is short. */
   private beside(best: S, tokens: readonly number[]): S {
     const needed = tokens.length * best.rowBytes;
-    if (this.bytes + needed <= this.options.budget) return this.options.create();
     const last = this.states.at(-1) ?? best;
+    if (this.bytes + needed <= this.options.budget) return this.create() ?? last;
     // Its memory is used again; what it grows by must still fit.
     const growth = Math.max(0, needed - last.bytes);
     return this.bytes + growth <= this.options.budget ? last : best;
+  }
+
+  /** Another state, or none where the system has no memory left for it, whatever the budget says. */
+  private create(): S | undefined {
+    try {
+      return this.options.create();
+    } catch (error) {
+      if (error instanceof RangeError) return undefined; // So arrays say it.
+      throw error;
+    }
   }
 
   private use(state: S): void {

@@ -239,7 +239,8 @@ export class EngineProcess {
     const how = signal ? `by ${signal}` : `with exit code ${code}`;
     // Before the handshake standard error says why, and no text of the user can be in it.
     const hint = this.#handshakeDone ? '' : ` ${this.#stderrTail.trim()}`;
-    const message = `The engine's process ended unexpectedly ${how}.${hint}`.trim();
+    const advice = signal === 'SIGKILL' ? ' The system may have run out of memory.' : '';
+    const message = `The engine's process ended unexpectedly ${how}.${advice}${hint}`.trim();
     this.#end = this.#cause ?? new EngineError('crashed', message);
     this.#stopStartTimer();
     this.#channel.close();

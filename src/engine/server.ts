@@ -5,6 +5,7 @@
  * pipes, and it never logs what it is asked.
  */
 import { EngineError } from './errors';
+import { explain } from './explain';
 import type { Inspection } from './inspection';
 import type {
   CompletionRequest,
@@ -176,7 +177,7 @@ export class Server {
   }
 
   #fail(id: number, error: unknown): void {
-    const { code, message } = asEngineError(error);
+    const { code, message } = explain(error);
     this.#options.send({ type: 'error', id, code, message: message.slice(0, 4000) });
   }
 
@@ -208,10 +209,3 @@ export class Server {
 
 /** Lets the event loop read messages and run timers. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** What went wrong, in the protocol's terms. */
-function asEngineError(error: unknown): EngineError {
-  if (error instanceof EngineError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new EngineError(error instanceof RangeError ? 'badRequest' : 'model', message);
-}

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { createCompleter } from './completer';
 import { DynamicDrafter } from '../decoding/drafter';
 import { RowCosts } from '../decoding/row-costs';
-import { EngineError } from './errors';
+import { explainLoading } from './explain';
 import { HeadsSession, type HeadsOptions } from './heads';
 import { createInspector } from './inspect';
 import { learnRowCosts, measureSteps } from './measure';
@@ -33,17 +33,7 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
   const tokenizer = await loadTokenizer(model.tokenizer);
   const threads = options.threads ?? defaultThreads();
   const cacheBytes = 1e6 * (options.cacheMegabytes ?? DEFAULT_CACHE_MEGABYTES);
-  const { stepper, heads } = await openSessions(model, {
-    threads,
-    contextLength,
-    cacheBytes,
-  }).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const advice = 'Run "models verify", then install it again.';
-    throw new EngineError('model', `The model ${model.id} cannot be loaded: ${why} ${advice}`, {
-      cause,
-    });
-  });
+  const { stepper, heads } = await openSessions(model, { threads, contextLength, cacheBytes });
   const parts = {
     model: model.id,
     format: model.prompt,
@@ -100,4 +90,8 @@ function defaultThreads(): number {
   return Math.min(MAX_THREADS, physical);
 }
 
-serve(openModel);
+serve((model, options) =>
+  openModel(model, options).catch((error: unknown) => {
+    throw explainLoading(model, error);
+  }),
+);

@@ -1,8 +1,8 @@
 /** The whole engine: client, child process, tokenizer, real model. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Engine, modelFiles, type EngineOptions } from '../../src/engine/client';
 import { EngineError, type ErrorCode } from '../../src/engine/errors';
 import type {
@@ -310,6 +310,27 @@ describe('the engine with a real model', () => {
     const ended = Object.values(report.errors).reduce((sum, count) => sum + count, report.results);
     assert.equal(ended, report.requests);
     assert.ok((report.errors.crashed ?? 0) > 0, 'some kill met a request');
+  });
+
+  it('works on when its model is removed, and says so when it has to load it again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dynamo-removed-'));
+    const names = ['graph', 'weights', 'tokenizer'] as const;
+    const files = { ...small };
+    for (const name of names) {
+      files[name] = join(folder, basename(small[name]));
+      copyFileSync(small[name], files[name]);
+    }
+    const worried = create();
+    await worried.load(files, { threads: 2 });
+    rmSync(folder, { recursive: true });
+    const request = generation(PROMPTS[0] ?? '');
+    assert.deepEqual(content(await worried.generate(request)), content(await fresh(request)));
+    const gone =
+      /^The model smollm2-135m is not complete any more: .* is missing\. Install it again/;
+    await assert.rejects(worried.load({ ...files }, { threads: 2 }), fails('model', gone));
+    await worried.load(small, { threads: 2 });
+    assert.deepEqual(content(await worried.generate(request)), content(await fresh(request)));
+    await worried.dispose();
   });
 
   it('runs beside another one', async () => {

@@ -93,6 +93,20 @@ describe('the pool of states', () => {
     assert.equal(prefill(states, [...b, 6]), 2);
   });
 
+  it('works on in the states that there are when no more can be made', () => {
+    let left = 2;
+    const states = new StatePool({
+      budget: 1e9,
+      create: () => {
+        if (left === 0) throw new RangeError('Array buffer allocation failed');
+        left--;
+        return new FakeState();
+      },
+    });
+    for (const name of [1, 2, 3, 1]) prefill(states, document(name, 600));
+    assert.equal(states.size, 2);
+  });
+
   it('has one state without a budget', () => {
     const states = pool(0);
     prefill(states, document(1, 600));
