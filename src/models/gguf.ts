@@ -11,6 +11,7 @@ import type { TensorType } from './dequantise';
 import { dequantise, supportedTypes, tensorType } from './dequantise';
 import { describeError, ModelError } from './errors';
 import { readExactly } from './files';
+import { arrayType, checkOutline, scalarBytes, stringType, type OutlineCounts } from './gguf-outline';
 import type { SourceTensor, TensorSource } from './tensors';
 import { maxBlockValues, requireTensor, rowLength, rowsInto } from './tensors';
 
@@ -33,7 +34,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    await checkPreamble(file, size);
+    checkOutline(file.fd, size, await checkPreamble(file, size));
     const header = await parseHeader(path, { allowLocalFile: true, typedMetadata: true });
     checkMetadataBytes(header.typedMetadata, header.tensorInfoByteRange[0]);
 
@@ -106,7 +107,7 @@ export class GgufFile implements TensorSource {
 }
 
 /** Magic, version and the two counts, before the parser believes them. */
-async function checkPreamble(file: FileHandle, size: number): Promise<void> {
+async function checkPreamble(file: FileHandle, size: number): Promise<OutlineCounts> {
   if (size < 24) throw new Error(`it has only ${size} bytes`);
   const start = Buffer.alloc(24);
   await readExactly(file, start, 0, 'the file');
@@ -124,24 +125,8 @@ async function checkPreamble(file: FileHandle, size: number): Promise<void> {
   if (keys > limits.metadataKeys || Number(keys) * 13 > size) {
     throw new Error(`it claims ${keys} metadata entries`);
   }
+  return { metadataKeys: Number(keys), tensors: Number(tensors) };
 }
-
-/** Bytes of metadata values by their type number; strings and arrays are handled apart. */
-const scalarBytes = new Map([
-  [0, 1],
-  [1, 1],
-  [2, 2],
-  [3, 2],
-  [4, 4],
-  [5, 4],
-  [6, 4],
-  [7, 1],
-  [10, 8],
-  [11, 8],
-  [12, 8],
-]);
-const stringType = 8;
-const arrayType = 9;
 
 interface TypedEntry {
   readonly value: unknown;

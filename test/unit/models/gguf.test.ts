@@ -112,6 +112,19 @@ describe('openGguf', function () {
     }
   });
 
+  it('refuses a length in its header that leads out of the file, rather than wait for its bytes', async () => {
+    const whole = Buffer.from(ggufBytes([ramp], { text: 'some text', list: ['a', 'bc'] }));
+    const lengths = ['text', 'some text', 'list', 'bc', 'w'].map((word) => whole.indexOf(word) - 8);
+    for (const at of lengths) {
+      assert.ok(at >= 16);
+      for (const length of [BigInt(whole.length), 8_800_000n, 2n ** 40n, 2n ** 64n - 1n]) {
+        const content = Buffer.from(whole);
+        content.writeBigUInt64LE(length, at);
+        await refuses(content, /length that leads out of the file/);
+      }
+    }
+  });
+
   it('refuses shapes, types and offsets that the file cannot hold', async () => {
     const tensor = (change: Partial<TensorSpec>) => ggufBytes([{ ...ramp, ...change }]);
     await refuses(tensor({ dims: [4, 5] }), /truncated or damaged/);
