@@ -207,8 +207,9 @@ describe('Server', () => {
     server.handle(load);
     await settle();
     server.handle({ type: 'measure', id: 2, request: { rows: 1, context: 1, repeats: 1 } });
-    await settle();
-    const states = sent.flatMap((message) => (message.type === 'state' ? [message.state] : []));
+    const statesOf = () => sent.flatMap((each) => (each.type === 'state' ? [each.state] : []));
+    for (let turn = 0; statesOf().length < 4 && turn < 200; turn++) await settle();
+    const states = statesOf();
     assert.deepEqual(states, ['loading', 'idle', 'busy', 'idle']);
   });
 
