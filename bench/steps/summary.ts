@@ -1,4 +1,5 @@
 /** Figures of a run, by kind of text and mode. Pure. */
+import { draftFigures, histogram, type DraftFigures } from '../../src/cli/step-figures';
 import { seededRandom } from '../../src/decoding/random';
 import { comparePaired, rateInterval, type Interval } from '../infilling/statistics';
 import type { Outcome, ResultRow, Results } from './results';
@@ -18,14 +19,6 @@ export interface ModeFigures {
   readonly same: number;
   readonly drafts: Readonly<Record<'head' | 'lookup', DraftFigures>>;
   readonly passed?: PassFigures;
-}
-
-export interface DraftFigures {
-  readonly steps: number;
-  readonly tokens: number;
-  readonly accepted: number;
-  /** For the first, second, … draft of a step: how often it was tried, and how often it held. */
-  readonly places: readonly { readonly tried: number; readonly held: number }[];
 }
 
 export interface PassFigures {
@@ -80,8 +73,8 @@ function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigures {
       ([a, b]) => a.text === b.text && a.tokens === b.tokens && a.stopReason === b.stopReason,
     ).length,
     drafts: {
-      head: draftFigures(drafts.filter(({ source }) => source === 'head')),
-      lookup: draftFigures(drafts.filter(({ source }) => source === 'lookup')),
+      head: draftFigures(drafts, 'head'),
+      lookup: draftFigures(drafts, 'lookup'),
     },
     ...passFigures(pairs),
   };
@@ -109,21 +102,6 @@ function bootstrap<T>(items: readonly T[], statistic: (items: readonly T[]) => n
   return { low: at(0.025), high: at(0.975) };
 }
 
-function draftFigures(drafts: Outcome['drafts']): DraftFigures {
-  const most = Math.max(0, ...drafts.map(({ tokens }) => tokens));
-  return {
-    steps: drafts.length,
-    tokens: sum(drafts.map(({ tokens }) => tokens)),
-    accepted: sum(drafts.map(({ accepted }) => accepted)),
-    places: Array.from({ length: most }, (_, place) => {
-      // A draft is judged when all before it held.
-      const judged = drafts.filter(({ tokens, accepted }) => place < tokens && place <= accepted);
-      const held = judged.filter(({ accepted }) => place < accepted).length;
-      return { tried: judged.length, held };
-    }),
-  };
-}
-
 function passFigures(
   pairs: readonly (readonly [Outcome, Outcome])[],
 ): { passed: PassFigures } | object {
@@ -141,12 +119,6 @@ function passFigures(
       differenceInterval: interval,
     },
   };
-}
-
-function histogram(lengths: readonly number[]): number[] {
-  const counts: number[] = [];
-  for (const length of lengths) counts[length - 1] = (counts[length - 1] ?? 0) + 1;
-  return Array.from(counts, (count) => count ?? 0);
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTasks, type InfillingTask } from '../infilling/tasks';
+import { readTasks, selectTasks, type InfillingTask } from '../infilling/tasks';
 
 export const KINDS = ['line', 'span', 'held-out', 'prose'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -51,7 +51,8 @@ export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
 }
 
 function infilling(kind: 'line' | 'span', tasks: readonly InfillingTask[]): StepTask[] {
-  return tasks.map((tested) => {
+  // Shuffled as bench/infilling does, so that the first ones are a fair sample.
+  return selectTasks(tasks, tasks.length, 1).map((tested) => {
     const { id, prefix, suffix } = tested;
     const multiline = kind === 'span';
     return { id, kind, prefix, suffix, language: 'python', multiline, tested };

@@ -5,6 +5,7 @@
 import type { DecodeMode, GenerationResult } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
 import { engineChoice, engineFlags, parse } from './options';
+import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
 import { screenOf } from './terminal';
 import { UsageError } from './usage';
@@ -27,6 +28,7 @@ interface Decoding {
   readonly firstTokenMs: number;
   /** Speed against plain decoding on the same prompts in the same run. */
   readonly speedUp: number;
+  readonly steps: ReturnType<typeof stepFigures>;
 }
 
 export async function bench(args: readonly string[]): Promise<void> {
@@ -59,6 +61,7 @@ export async function bench(args: readonly string[]): Promise<void> {
         tokensPerStep: median(ofMode.map(({ tokens, steps }) => tokens / steps.length)),
         firstTokenMs: median(ofMode.map(({ prefillMs }) => prefillMs)),
         speedUp: tokensPerSecond(ofMode) / plain,
+        steps: stepFigures(ofMode.flatMap(({ steps }) => steps)),
       };
     });
     const rows = [];
@@ -113,6 +116,9 @@ function present({ model, precision, loadMs, decoding, rows }: Report): string {
       paint,
       align: ['left', ...numbers],
     }),
+    ...decoding.flatMap(({ mode, steps }) =>
+      describeSteps(steps).map((line) => `${mode}: ${line}\n`),
+    ),
     'Milliseconds a step by rows, at a context of so many tokens:\n',
     table([['context', 'prefill, ms a token', ...heading], ...costs], { paint, align: numbers }),
   ].join('\n');

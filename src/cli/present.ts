@@ -2,6 +2,7 @@
 import { PROMPT_TAIL } from '../engine/prompt-text';
 import type { CompletionResult, ModelInfo } from '../engine/protocol';
 import type { InstallProgress } from '../models/progress';
+import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
 import { printable, visible, type Screen } from './terminal';
 
@@ -29,6 +30,7 @@ export function details(
     indent(paint('dim', tailOf(result)) + said),
     '',
     speed(result),
+    ...describeSteps(stepFigures(result.steps)),
     `${promptCost(result)} · ${loaded}`,
     '',
     stepTable(result, screen),

@@ -151,6 +151,8 @@ class Heads:
         arrays |= {entry["name"]: lent[entry["name"]] for entry in plan.borrowed}
         arrays |= {alias: arrays[name] for alias, name in plan.aliases.items()}
         self.session = open_session(model, arrays)
+        self.model = model.SerializeToString(deterministic=True)
+        """The graph, its weights inside."""
         self.spec = spec
         self.kv = Cache(base, spec.cache_layers)
 

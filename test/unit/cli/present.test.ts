@@ -99,6 +99,7 @@ describe('the details of a completion', () => {
   y = 1 + 2
 
 4 tokens in 3 steps (1.33 a step) · 30.0 tokens/s · ended: stopToken
+steps by tokens: 1: 67 %, 2: 33 %
 10 prompt tokens (6 of them run) in 250 ms · model loaded in 1.2 s
 
 step  tokens  source  confidence       ms  text
