@@ -135,7 +135,7 @@ describe('decoding with every heads that is installed', () => {
           const read = async (text: string, more: Partial<DecodeOptions>) => {
             const lengths: number[] = [];
             const tokens: number[] = [];
-            const all = { maxTokens: 16, stopTokens: new Set<number>(), drafter, ...more };
+            const all = { maxTokens: 15, stopTokens: new Set<number>(), drafter, ...more };
             for await (const step of decode(trunk, tokenizer.encode(text), all, never)) {
               lengths.push(step.tokens.length);
               tokens.push(...step.tokens);
