@@ -96,7 +96,8 @@ describe('trouble', () => {
     const input = window.page.locator('.quick-input-widget .quick-input-box input');
     await input.waitFor();
     await input.fill(join(server.workspace, 'a.py'));
-    await window.press('Enter');
+    await window.page.locator('.quick-input-list .monaco-list-row:has-text("a.py")').waitFor();
+    await window.page.locator('.quick-input-widget .monaco-button:has-text("Install")').click();
     await window.untilStatus(/is not the file that SmolLM2 135M is made of/);
     await window.screenshot('install-failed');
     assert.ok(!existsSync(join(home, 'models', 'smollm2-135m', 'int8')));

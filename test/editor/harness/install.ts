@@ -61,8 +61,11 @@ function writeLogger(vscode: string): void {
     `}`,
     `LEVELS.forEach((name, level) => { Logger.prototype[name] = function (text) { this.write(level, text); }; });`,
     `const create = (_name, path) => Promise.resolve(new Logger(path));`,
-    `module.exports = { setFlushOn() {}, setLevel() {}, shutdown() {}, version: 0,`,
-    `  createRotatingLogger: create, createAsyncRotatingLogger: create };`,
+    `exports.setFlushOn = () => {};`,
+    `exports.setLevel = () => {};`,
+    `exports.shutdown = () => {};`,
+    `exports.createRotatingLogger = create;`,
+    `exports.createAsyncRotatingLogger = create;`,
   ];
   const file = join(vscode, 'node_modules', '@vscode', 'spdlog', 'index.js');
   writeFileSync(file, `${lines.join('\n')}\n`);

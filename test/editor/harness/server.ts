@@ -1,5 +1,5 @@
 /** One VS Code server with a profile and a workspace of its own. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -79,6 +79,15 @@ export class EditorServer {
     const server = new EditorServer(port, folder, child);
     await server.#untilUp();
     return server;
+  }
+
+  /** Installs a package, as a user does with "Install from VSIX". */
+  install(vscode: string, vsix: string): void {
+    execFileSync(process.execPath, [
+      join(vscode, 'out', 'server-main.js'),
+      ...['--server-data-dir', join(this.folder, 'data'), '--extensions-dir', this.extensions],
+      ...['--install-extension', vsix, '--accept-server-license-terms'],
+    ]);
   }
 
   /** Writes a file into the workspace. */
