@@ -47,7 +47,7 @@ describe('the package', () => {
     await window.screenshot('typescript-installed-package');
     assert.match(ghost, /\+ b/);
     await window.press('Control+ArrowRight');
-    await window.untilFile('total.ts', (text) => /return a \+/.test(text));
+    await window.untilFile('total.ts', (text) => text.includes('return a '));
     await window.press('Tab');
     await window.untilFile('total.ts', (text) => /return a \+ b/.test(text));
     assert.deepEqual(window.errors, []);
