@@ -2,6 +2,7 @@
  * Generation from the palette: at the cursor, from an instruction, in place of a selection or behind
  * it. Streams into the document; one at a time.
  */
+import { stat } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { Answer, unindented } from '../completion/answer';
 import { generateInstruction, rewriteInstruction } from '../completion/instruction';
@@ -210,7 +211,9 @@ async function isReadOnly({ uri }: vscode.TextDocument): Promise<boolean> {
   if (vscode.workspace.fs.isWritableFileSystem(uri.scheme) === false) return true;
   try {
     const { permissions } = await vscode.workspace.fs.stat(uri);
-    return permissions === vscode.FilePermission.Readonly;
+    if (permissions === vscode.FilePermission.Readonly) return true;
+    // VS Code edits a file without write permission, and fails when it saves.
+    return uri.scheme === 'file' && ((await stat(uri.fsPath)).mode & 0o222) === 0;
   } catch {
     // Not a file; the first edit shows whether it can be written.
     return vscode.workspace.fs.isWritableFileSystem(uri.scheme) === undefined;
