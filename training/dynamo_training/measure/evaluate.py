@@ -60,6 +60,7 @@ def evaluate(model: Model, heldout: Cache, rows: int) -> dict[str, object]:
     n = model.heads.config.tokens
     vocabulary = model.base.embedding.weight.float()
     short = model.base.embedding.weight[model.shortlist]
+    proposed = short.float()
     log_p, confidences = [], []
     accurate, agreeing = np.zeros(n), np.zeros(n)
     for ids, stem in model.rows(heldout, rows):
@@ -68,9 +69,9 @@ def evaluate(model: Model, heldout: Cache, rows: int) -> dict[str, object]:
             first = model.base.head1(stem)
             later = head_states(model.base, model.heads, ids, stem)
         text = [ids[0, head : head + length] for head in range(1, n + 1)]
-        read = [
-            _read(states[0], vocabulary, ids[0], head)
-            for head, states in enumerate((first, *later), start=1)
+        read = [_read(first[0], vocabulary, ids[0], 1, formulas.TOP_K)] + [
+            _read(states[0], vocabulary, ids[0], head, 1)
+            for head, states in enumerate(later, start=2)
         ]
         choice = read[0].best
         guesses = [choice, *(best_tokens(states, short, model.shortlist)[0] for states in later)]
@@ -81,7 +82,7 @@ def evaluate(model: Model, heldout: Cache, rows: int) -> dict[str, object]:
         log_p.append([part.log_p[:length].double().cpu().numpy() for part in read])
         alone = model.heads.config.kind == "independent"
         own = later if alone else _drafted(model, ids, stem, choice)
-        sure = [_read(states[0], short.float(), None, 0) for states in own]
+        sure = [_read(states[0], proposed, None, 0, formulas.TOP_K) for states in own]
         confidences.append(
             [formulas.confidence(part.top[:length].cpu().numpy()) for part in (read[0], *sure)]
         )
@@ -140,7 +141,9 @@ class _Reading:
     top: Tensor
 
 
-def _read(states: Tensor, embedding: Tensor, ids: Tensor | None, head: int) -> _Reading:
+def _read(
+    states: Tensor, embedding: Tensor, ids: Tensor | None, head: int, top: int
+) -> _Reading:
     """states [T, H] of a head; embedding float32 [S, H]; ids [T], or None for no log_p."""
     targets = torch.zeros(len(states), dtype=torch.int64, device=states.device)
     if ids is not None:
@@ -148,9 +151,9 @@ def _read(states: Tensor, embedding: Tensor, ids: Tensor | None, head: int) -> _
     pieces = []
     for start in range(0, len(states), CHUNK):
         logits = states[start : start + CHUNK].float() @ embedding.T
-        top, places = logits.topk(min(formulas.TOP_K, logits.shape[1]), dim=-1)
+        best, places = logits.topk(min(top, logits.shape[1]), dim=-1)
         wanted = logits.gather(1, targets[start : start + CHUNK, None])[:, 0]
-        pieces.append((wanted - logits.logsumexp(-1), places[:, 0], top))
+        pieces.append((wanted - logits.logsumexp(-1), places[:, 0], best))
     return _Reading(*(torch.cat(field) for field in zip(*pieces, strict=True)))
 
 
