@@ -286,7 +286,9 @@ describe('the threshold view in a real editor', () => {
     ['Default High Contrast Light', 'high-contrast-light'],
   ] as const) {
     it(`has no serious fault of accessibility: ${name}`, async () => {
-      await window.command('Preferences: Color Theme');
+      await window.page.locator('.view-lines').first().click();
+      await window.press('Control+K');
+      await window.press('Control+T');
       await window.page.locator('.quick-input-box input').fill(theme);
       await window.pick(theme);
       await window.until(

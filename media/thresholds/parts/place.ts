@@ -66,7 +66,7 @@ function sourceBar(page: Page): TemplateResult {
           ></vscode-textarea>`
         : nothing
     }
-    <vscode-button secondary ?disabled=${looking} @click=${() => page.look()}>
+    <vscode-button secondary @click=${() => page.look()}>
       ${looking ? 'Looking…' : 'Look'}
     </vscode-button>
   </div>`;
