@@ -15,13 +15,16 @@ const NOTICES: Readonly<Record<ViewState['engine'], string>> = {
 
 export function headerPart(page: Page): TemplateResult {
   const { host, seen } = page.state;
+  const model = host?.model ?? '';
+  // While an engine starts anew nobody but what was seen knows the model.
+  const name = model === '' ? (seen?.place.inspection.model ?? '') : model;
   const proposal = seen?.place.inspection.proposal;
   const depth = seen?.place.inspection.depth ?? 0;
   const heads = depth === 0 ? 'no heads' : `${depth} ${proposal?.kind ?? ''} heads`;
   return html`<header>
       <h1>Threshold view</h1>
       ${
-        host && host.model !== ''
+        name !== ''
           ? html`<p>
               <span>${host.model}</span
               >${seen ? html`<span class="muted"> · ${heads}</span>` : nothing}
