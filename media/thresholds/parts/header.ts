@@ -26,8 +26,7 @@ export function headerPart(page: Page): TemplateResult {
       ${
         name !== ''
           ? html`<p>
-              <span>${host.model}</span
-              >${seen ? html`<span class="muted"> · ${heads}</span>` : nothing}
+              <span>${name}</span>${seen ? html`<span class="muted"> · ${heads}</span>` : nothing}
             </p>`
           : nothing
       }
