@@ -312,7 +312,7 @@ function legend({ picture }: Panel) {
       value <= 0
         ? nothing
         : html`<span
-            class=${`mark ${kind} ${index === 0 ? 'before' : 'behind'}`}
+            class=${`mark ${kind} ${sideOf(value, index)}`}
             data-value=${value}
             .style=${`left:${100 * position(value)}%`}
             ><span>${name} ${format(value)}</span></span
@@ -323,6 +323,12 @@ function legend({ picture }: Panel) {
       <span>1</span>
     </div>
   </div>`;
+}
+
+/** Near the scale's end a name stands before its mark, above the other one. */
+function sideOf(value: number, index: number): string {
+  if (index === 0) return 'before';
+  return position(value) > 0.8 ? 'before raised' : 'behind';
 }
 
 function legendText({ staticThreshold, adaptiveThreshold }: Panel['picture']['trace']): string {
