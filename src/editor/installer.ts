@@ -88,8 +88,8 @@ export class Installer implements vscode.Disposable {
       session.installed();
       void show(`${entry.name} is installed. Type in any file to see suggestions.`);
     } catch (error) {
-      session.installed();
       if (abort.signal.aborted) {
+        session.installed();
         void show('Installation cancelled. What was downloaded is kept for the next time.');
       } else {
         await this.#failed(entry, error);

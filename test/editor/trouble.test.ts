@@ -94,7 +94,9 @@ describe('trouble', () => {
     await window.command('DynaMo: Install Model from File');
     await window.pick('SmolLM2 135M');
     const input = window.page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor();
+    // The dialog shows the user's folder before it takes another one.
+    await window.page.locator('.quick-input-widget:has-text("Ollama")').waitFor();
+    await window.page.locator('.quick-input-list .monaco-list-row').nth(1).waitFor();
     await input.fill(join(server.workspace, 'a.py'));
     await window.page.locator('.quick-input-list .monaco-list-row:has-text("a.py")').waitFor();
     await window.page.locator('.quick-input-widget .monaco-button:has-text("Install")').click();
