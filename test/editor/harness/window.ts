@@ -32,7 +32,9 @@ export class EditorWindow {
   ) {
     page.on('console', (message) => {
       const text = message.text();
-      if (message.type() === 'error' && /dynamo/i.test(text)) this.errors.push(text);
+      // VS Code repeats error messages to the user on the console; those are no exceptions.
+      const told = text.startsWith('DynaMo: ');
+      if (message.type() === 'error' && /dynamo/i.test(text) && !told) this.errors.push(text);
     });
   }
 
