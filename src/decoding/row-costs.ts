@@ -56,14 +56,17 @@ export class RowCosts {
     return this.unitMs === 0 ? 0 : ms / this.unitMs;
   }
 
-  /** What was measured, or the prior, stretched as the nearest measured number of rows says. */
+  /**
+   * What was measured, or the prior, stretched as the nearest measured number of rows says; but no
+   * more than as many steps of one row.
+   */
   private estimate(rows: number): number {
     const prior = (PRIOR[rows - 1] ?? 1) - 1;
     for (let distance = 0; distance < PRIOR.length; distance++) {
       for (const count of [rows - distance, rows + distance]) {
         if (count < 2 || (this.counts[count - 1] ?? 0) === 0) continue;
         const known = (this.ratios[count - 1] ?? 1) - 1;
-        return 1 + (prior * known) / ((PRIOR[count - 1] ?? 1) - 1);
+        return Math.min(rows, 1 + (prior * known) / ((PRIOR[count - 1] ?? 1) - 1));
       }
     }
     return 1 + prior;

@@ -103,6 +103,14 @@ describe('row costs', () => {
     );
   });
 
+  it('never take more rows for dearer than as many steps', () => {
+    const costs = new RowCosts();
+    costs.learn(1, 10);
+    for (let step = 0; step < 100; step++) costs.learn(3, 1000);
+    assert.equal(costs.of(3), 3);
+    assert.equal(costs.of(2), 2, 'stretched from three rows');
+  });
+
   it('come to what was measured, whatever one slow step said', () => {
     const costs = new RowCosts();
     for (let step = 0; step < 60; step++) costs.learn(1, 20);
