@@ -99,7 +99,7 @@ async function useOwnFile(options: SourceOptions, path: string): Promise<ModelFi
   if (size !== source.bytes || !(await hasHash(options, path, path))) {
     throw new ModelError(
       `${path} is not the file that ${name} is made of (${source.file}, ${source.bytes} bytes, SHA-256 ${source.sha256}). ` +
-        'Give --from that very file, or leave it out to download it.',
+        'Give that very file, or none to download it.',
     );
   }
   return { path, discard: () => Promise.resolve() };
