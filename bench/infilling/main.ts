@@ -2,8 +2,9 @@
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { askCommand, ownSolutions, readCompletions, type Answer, type Order } from './completer';
+import { appendRow } from '../results-file';
 import { createEvaluator } from './evaluate';
-import { appendRow, openResults, readResults, type RunHeader } from './results';
+import { openResults, readResults, type RunHeader } from './results';
 import { evaluateAll } from './run';
 import { compareResults, describeComparison, describeSummary, summarize } from './summary';
 import { readTasks, selectTasks, type InfillingTask } from './tasks';

@@ -1,10 +1,9 @@
-// Installs the peer (once, into this folder), bundles the bench into out/ and runs it.
-import { build } from 'esbuild';
+// Installs the peer (once, into this folder) and runs the bench.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundled } from '../../scripts/bundled.mjs';
 import { fail, npm } from '../../scripts/setup.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -22,15 +21,5 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   npm(['install', ...options], { cwd: folder });
   writeFileSync(stamp, lock);
 }
-const bundle = join(folder, '../../out/peers.cjs');
-await build({
-  entryPoints: [join(folder, 'main.ts')],
-  outfile: bundle,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node20',
-  logLevel: 'warning',
-});
-const { main } = createRequire(import.meta.url)(bundle);
+const { main } = await bundled('bench/peers/main.ts');
 process.exitCode = await main(process.argv.slice(2), folder);

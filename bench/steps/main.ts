@@ -7,14 +7,8 @@ import { findInstalled } from '../../src/models/installed';
 import { dataDirectory, precisions } from '../../src/models/paths';
 import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { evaluateAnswer } from '../infilling/run';
-import {
-  appendRow,
-  keyOf,
-  openResults,
-  readResults,
-  type ResultRow,
-  type RunHeader,
-} from './results';
+import { appendRow } from '../results-file';
+import { keyOf, openResults, readResults, type ResultRow, type RunHeader } from './results';
 import { decodingFor, runTasks } from './run';
 import { describe, figuresOf } from './summary';
 import { KINDS, tasksOf, type Kind, type StepTask } from './tasks';

@@ -12,7 +12,6 @@ import {
 } from '../../../bench/infilling/completer';
 import type { Evaluator } from '../../../bench/infilling/evaluate';
 import {
-  appendRow,
   openResults,
   parseResults,
   readResults,
@@ -22,6 +21,7 @@ import {
 import { evaluateAll } from '../../../bench/infilling/run';
 import { compareResults, describeComparison, summarize } from '../../../bench/infilling/summary';
 import type { InfillingTask } from '../../../bench/infilling/tasks';
+import { appendRow } from '../../../bench/results-file';
 
 const OPTIONS = { order: 'prefix-first', maxTokens: 64, idleMs: 20_000 } as const;
 

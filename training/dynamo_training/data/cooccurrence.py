@@ -18,24 +18,15 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..bases import BASES
 from ..suite import SUITE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tokenizers import Tokenizer
-
-    from .rows import Document
-
 MAGIC = 0x4F435944
 VERSION = 1
 CODES = 255  # steps of a lift's code
-BATCH = 512  # documents tokenised at a time
 
 
 @dataclass(frozen=True)
@@ -166,13 +157,6 @@ def held(table: Table, texts: Iterable[np.ndarray]) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def tokenised(tokenizer: Tokenizer, documents: list[Document]) -> Iterator[np.ndarray]:
-    for start in range(0, len(documents), BATCH):
-        texts = [document.text for document in documents[start : start + BATCH]]
-        for encoded in tokenizer.encode_batch_fast(texts, add_special_tokens=False):
-            yield np.array(encoded.ids, np.int32)
-
-
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("cooccurrence", help="count a base's co-occurrence table")
     command.add_argument("--base", choices=BASES, required=True)
@@ -185,7 +169,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(options: argparse.Namespace) -> int:
     from ..gguf_file import read_tokenizer
-    from .rows import read_documents
+    from .rows import read_documents, tokenised
 
     base = BASES[options.base]
     tokenizer, _ = read_tokenizer(options.gguf)

@@ -21,6 +21,7 @@ LAYOUTS = ("suffix-first", "prefix-first", "plain")
 FIM_SHARES = (0.5, 0.1, 0.4)
 PROSE = frozenset({"markdown", "text", "rst", "prose"})
 SHORTEST = 64  # tokens: a shorter rest is not begun
+BATCH = 256  # documents tokenised at a time
 CHARACTERS_A_TOKEN = 6  # more than any text has on average, so that windows are long enough
 
 
@@ -132,6 +133,14 @@ class RowMaker:
         return np.array(row[: self.length], np.int32)
 
 
+def tokenised(tokenizer: Tokenizer, documents: list[Document]) -> Iterator[np.ndarray]:
+    """The token ids of each document, int32 [tokens]."""
+    for start in range(0, len(documents), BATCH):
+        texts = [document.text for document in documents[start : start + BATCH]]
+        for encoded in tokenizer.encode_batch_fast(texts, add_special_tokens=False):
+            yield np.array(encoded.ids, np.int32)
+
+
 def shortlist(
     tokenizer: Tokenizer, documents: list[Document], size: int, control: dict[str, int]
 ) -> tuple[np.ndarray, float]:
@@ -140,11 +149,8 @@ def shortlist(
     <|endoftext|> comes first. A shorter list is a prefix of a longer one.
     """
     counts = np.zeros(tokenizer.get_vocab_size(), np.int64)
-    batch = 256
-    for start in range(0, len(documents), batch):
-        texts = [document.text for document in documents[start : start + batch]]
-        for encoded in tokenizer.encode_batch_fast(texts, add_special_tokens=False):
-            np.add.at(counts, encoded.ids, 1)
+    for ids in tokenised(tokenizer, documents):
+        np.add.at(counts, ids, 1)
     total = counts.sum()
     ranked = counts.copy()
     ranked[control["<|endoftext|>"]] = total + 1

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..bases import BASES, Base
-from ..measure.overhead import base_cost, heads_cost
+from ..measure.overhead import overhead
 from ..model.heads import HeadsConfig
 from .pack import read_record
-
-CONTEXT = 512  # positions, for the arithmetic of attention
 
 
 def card(base: Base, entry: Mapping[str, Any], suite: Path) -> str:
@@ -67,13 +65,12 @@ def _heads(base: Base, file: Path, default: bool) -> list[str]:
     record = read_record(file, base)
     spec = record["heads"]
     config = HeadsConfig(spec["kind"], spec["tokens"], spec["layers"])
-    whole = base_cost(base, CONTEXT)
-    more = heads_cost(base, config, spec["shortlist"], CONTEXT)
+    parameters, flops = overhead(base, config, spec["shortlist"])
     training, data = record["training"], record["data"]
     facts = [
         ("kind", f"{spec['kind']}, {spec['layers']} decoder layer(s) a head, T{spec['tokens']}"),
-        ("parameters", f"+{more.parameters / whole.parameters:.1%}"),
-        ("arithmetic a step", f"+{more.flops / whole.flops:.1%} of a token's"),
+        ("parameters", f"+{parameters:.1%}"),
+        ("arithmetic a step", f"+{flops:.1%} of a token's"),
         ("shortlist", f"{spec['shortlist']:,} tokens"),
         ("objective", training["target"]),
         ("tokens seen", f"{record['tokensSeen']:,}, of {data['distinctTokens']:,} distinct ones"),

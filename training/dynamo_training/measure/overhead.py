@@ -8,6 +8,9 @@ from ..bases import Base
 from ..model.heads import HeadsConfig
 
 
+CONTEXT = 512  # positions that attention looks at, for the shares of `overhead`
+
+
 @dataclass(frozen=True)
 class Cost:
     parameters: int
@@ -35,6 +38,12 @@ def heads_cost(base: Base, config: HeadsConfig, shortlist: int, context: int) ->
     return Cost(
         stored * (config.layers * parameters + fusion + norms), (config.tokens - 1) * head_flops
     )
+
+
+def overhead(base: Base, config: HeadsConfig, shortlist: int) -> tuple[float, float]:
+    """What heads 2..n add to the base, as shares of its parameters and of a token's arithmetic."""
+    whole, more = base_cost(base, CONTEXT), heads_cost(base, config, shortlist, CONTEXT)
+    return more.parameters / whole.parameters, more.flops / whole.flops
 
 
 def _layer(base: Base, context: int) -> tuple[int, int]:

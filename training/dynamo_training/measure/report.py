@@ -7,9 +7,7 @@ from pathlib import Path
 
 from ..train.config import TrainConfig
 from ..train.curves import read_log
-from .overhead import base_cost, heads_cost
-
-CONTEXT = 512  # positions, for the arithmetic of attention
+from .overhead import overhead
 
 
 def report(folders: list[Path]) -> str:
@@ -30,8 +28,7 @@ def row(folder: Path) -> dict[str, str]:
         raise ValueError(f"{folder}: log.jsonl is empty, the run has not got far enough")
     path = folder / "measures.json"
     measures = json.loads(path.read_text()) if path.is_file() else {}
-    whole = base_cost(base, CONTEXT)
-    more = heads_cost(base, heads, min(config.shortlist, base.vocabulary), CONTEXT)
+    parameters, flops = overhead(base, heads, min(config.shortlist, base.vocabulary))
     data = folder / "data.json"
     start = json.loads(data.read_text()).get("start") if data.is_file() else None
     before = f" after {start['record']['tokensSeen']:,}" if start else ""
@@ -39,8 +36,8 @@ def row(folder: Path) -> dict[str, str]:
         "model": f"{base.id} T{heads.tokens}{'' if config.learns_base else '-H'}",
         "heads": heads.kind if heads.layers == 1 else f"{heads.kind}, {heads.layers} layers",
         "target": config.target,
-        "parameters": f"+{more.parameters / whole.parameters:.1%}",
-        "FLOPs a token": f"+{more.flops / whole.flops:.1%}",
+        "parameters": f"+{parameters:.1%}",
+        "FLOPs a token": f"+{flops:.1%}",
         "tokens seen": f"{log[-1]['tokens']:,}{before}",
         "seconds": f"{log[-1]['seconds']:,.0f}",
     }

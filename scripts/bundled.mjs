@@ -1,0 +1,22 @@
+/** How benches, fuzzer and soak test run: a TypeScript entry is bundled into out/ and loaded. */
+import { build } from 'esbuild';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { root } from './setup.mjs';
+
+/** What a program exports, given its entry's path from the checkout's root. */
+export async function bundled(entry) {
+  const outfile = join(root, 'out', `${basename(dirname(entry))}.cjs`);
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    external: ['onnxruntime-node'],
+    logLevel: 'warning',
+  });
+  return createRequire(import.meta.url)(outfile);
+}
