@@ -1,5 +1,6 @@
 /** The bench's command line; README.md beside it describes its use. */
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Engine, modelFiles } from '../../src/engine/client';
 import { readCatalog } from '../../src/models/catalog';
@@ -8,6 +9,7 @@ import { dataDirectory, precisions } from '../../src/models/paths';
 import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { evaluateAnswer } from '../infilling/run';
 import { appendRow } from '../results-file';
+import { curveOf } from './curve';
 import { keyOf, openResults, readResults, type ResultRow, type RunHeader } from './results';
 import { decodingFor, runTasks } from './run';
 import { describe, figuresOf } from './summary';
@@ -16,7 +18,8 @@ import { KINDS, tasksOf, type Kind, type StepTask } from './tasks';
 const USAGE = `usage:
   steps run --out FILE [--model ID] [--precision P] [--heads NAME] [--modes ar,exact]
             [--kinds ${KINDS.join(',')}] [--count N] [--max-tokens N] [--threads N] [--test]
-  steps summary FILE... [--json]`;
+  steps summary FILE... [--json]
+  steps curve FILE --out models/ID/thresholds.json`;
 
 class UsageError extends Error {}
 
@@ -118,6 +121,17 @@ async function summary(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Writes what the threshold view shows as the model card's curve. */
+async function curve(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args, { out: { type: 'string' } });
+  const [file, ...more] = positionals;
+  if (file === undefined || more.length > 0) throw new UsageError('curve takes one results file.');
+  if (values.out === undefined) throw new UsageError('curve needs --out FILE.');
+  const made = curveOf(await readResults(file), basename(file));
+  await writeFile(values.out, `${JSON.stringify(made, null, 2)}\n`);
+  console.log(`${values.out}: ${made.curve.length} thresholds, ${made.tasks} tasks`);
+}
+
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
 
 function parse<const T extends Options>(args: readonly string[], options: T) {
@@ -145,7 +159,8 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
   try {
     if (name === 'run') await run(args, root);
     else if (name === 'summary') await summary(args);
-    else throw new UsageError('Give one of run, summary.');
+    else if (name === 'curve') await curve(args);
+    else throw new UsageError('Give one of run, summary, curve.');
     return 0;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

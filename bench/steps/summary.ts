@@ -51,7 +51,7 @@ export function figuresOf({ header, rows }: Results): KindFigures[] {
   }));
 }
 
-function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigures {
+export function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigures {
   const pairs = rows.flatMap(({ modes }): [Outcome, Outcome][] => {
     const [plain, own] = [modes.ar, modes[mode]];
     return plain && own ? [[plain, own]] : [];

@@ -3,11 +3,11 @@
  * the engine's inspections with src/decoding/, so moving a control needs no model run.
  */
 import { html, render } from 'lit';
+import { guard } from 'lit/directives/guard.js';
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import '@vscode-elements/elements/dist/vscode-checkbox/index.js';
 import '@vscode-elements/elements/dist/vscode-textarea/index.js';
-import 'uplot/dist/uPlot.min.css';
-import './style.css';
+import './styles';
 import { readToPage, type ToHost } from './messages';
 import type { Page } from './page';
 import { completionPart } from './parts/completion';
@@ -16,8 +16,8 @@ import { countersPart } from './parts/counters';
 import { headerPart } from './parts/header';
 import { placePart } from './parts/place';
 import './parts/plot-element';
+import { addShades } from './parts/shades';
 import { sweepPart } from './parts/sweep';
-import { addTones } from './parts/tones';
 import { differences, freshState, settingsOf, told, withSettings, type PageState } from './state';
 
 declare function acquireVsCodeApi(): {
@@ -34,6 +34,8 @@ const root = document.getElementById('view');
 if (!root) throw new Error('The page has no place for the view.');
 let state: PageState = freshState(vscode.getState());
 let drawing = false;
+/** Whether what is kept has changed since it was handed over. */
+let unsaved = false;
 let tryTimer: ReturnType<typeof setTimeout> | undefined;
 
 const page: Page = {
@@ -70,35 +72,49 @@ const page: Page = {
   lookAtStep(step) {
     page.send({ type: 'inspect', place: { kind: 'step', step } });
   },
+  showAll(completion) {
+    change({ ...state, everything: completion });
+  },
 };
 
 function change(next: PageState): void {
+  if (next.kept !== state.kept) unsaved = true;
   state = next;
-  vscode.setState(state.kept);
   draw();
 }
 
-/** Draws once a frame at most. */
+/** Draws, and keeps what is to be kept, once a frame at most. */
 function draw(): void {
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    if (!root) return;
-    const wide = root.clientWidth >= 820;
-    // The picture's column: without the controls beside it, and its own margins.
-    const width = Math.max(240, root.clientWidth - 32 - (wide ? 296 : 0));
-    render(
-      html`${headerPart(page)}
-        <main class=${wide ? 'wide' : root.clientWidth < 400 ? 'narrow tiny' : 'narrow'}>
-          <div class="place">${placePart(page, width)}</div>
-          ${controlsPart(page)}
-          <div class="rest">${completionPart(page)} ${sweepPart(page)} ${countersPart(page)}</div>
-        </main>`,
-      root,
-    );
-    root.dataset['drawn'] = String(performance.now());
+    if (unsaved) vscode.setState(state.kept);
+    unsaved = false;
+    if (root) render(view(root.clientWidth), root);
+    root?.setAttribute('data-drawn', '');
   });
+}
+
+/** A part is drawn anew when what it shows has changed: a slider's moves leave most of them alone. */
+function view(width: number) {
+  const { host, seen, editor, everything, tried, trying, notTried, sweep, card, counters } = state;
+  const wide = width >= 820;
+  const shape = wide ? 'wide' : width < 400 ? 'narrow tiny' : 'narrow';
+  // The picture's column: without the controls beside it, and its own margins.
+  const room = Math.max(240, width - 32 - (wide ? 296 : 0));
+  const settings = settingsOf(state);
+  const steps = [editor, everything, tried, trying, notTried, state.kept.colour, seen];
+  const sweeping = [sweep, card, settings?.epsilon, host?.model];
+  return html`${guard([host, seen], () => headerPart(page))}
+    <main class=${shape}>
+      <div class="place">${placePart(page, room)}</div>
+      ${guard([settings, host, seen], () => controlsPart(page))}
+      <div class="rest">
+        ${guard(steps, () => completionPart(page))} ${guard(sweeping, () => sweepPart(page))}
+        ${guard([counters], () => countersPart(page))}
+      </div>
+    </main>`;
 }
 
 window.addEventListener('message', (event: MessageEvent<unknown>) => {
@@ -115,6 +131,6 @@ window.addEventListener('message', (event: MessageEvent<unknown>) => {
   }
 });
 new ResizeObserver(draw).observe(root);
-addTones();
+addShades();
 draw();
 page.send({ type: 'ready' });

@@ -105,6 +105,19 @@ const sweepSchema = z.strictObject({
   message: shortText.exactOptional(),
 });
 
+/** The model card's own curve over ε_b, if its makers measured one. */
+const cardSchema = z.discriminatedUnion('status', [
+  z.strictObject({
+    status: z.literal('measured'),
+    points: z.array(sweepPoint).max(101),
+    /** What it was measured on, for people. */
+    measuredOn: shortText,
+  }),
+  z.strictObject({ status: z.literal('none') }),
+  /** There is one that cannot be read. */
+  z.strictObject({ status: z.literal('unreadable'), message: shortText }),
+]);
+
 const stateSchema = z.strictObject({
   engine: z.enum(['idle', 'missing', 'installing', 'loading', 'ready', 'restarting', 'failed']),
   busy: z.boolean(),
@@ -133,8 +146,7 @@ const toPage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('notTried'), message: shortText }),
   z.strictObject({ type: z.literal('counters'), counters: countersSchema }),
   z.strictObject({ type: z.literal('sweep'), sweep: sweepSchema }),
-  /** The model card's own curve. */
-  z.strictObject({ type: z.literal('card'), points: z.array(sweepPoint).max(101) }),
+  z.strictObject({ type: z.literal('card'), card: cardSchema }),
 ]);
 
 const toHost = z.discriminatedUnion('type', [
@@ -158,6 +170,7 @@ export type ViewStep = z.infer<typeof stepSchema>;
 export type ViewCompletion = z.infer<typeof completionSchema>;
 export type ViewCounters = z.infer<typeof countersSchema>;
 export type ViewSweep = z.infer<typeof sweepSchema>;
+export type ViewCard = z.infer<typeof cardSchema>;
 export type SweepPoint = z.infer<typeof sweepPoint>;
 export type ViewState = z.infer<typeof stateSchema>;
 export type ToPage = z.infer<typeof toPage>;

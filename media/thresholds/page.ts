@@ -1,5 +1,5 @@
 /** What the parts of the page are given: the state, and what they may do. */
-import type { ToHost, ViewSettings } from './messages';
+import type { ToHost, ViewCompletion, ViewSettings } from './messages';
 import type { Kept, PageState } from './state';
 
 export interface Page {
@@ -12,4 +12,6 @@ export interface Page {
   point(cell: PageState['cell']): void;
   look(): void;
   lookAtStep(step: number): void;
+  /** Shows every step of a completion, however many. */
+  showAll(completion: ViewCompletion): void;
 }

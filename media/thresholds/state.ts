@@ -6,8 +6,8 @@ import { z } from 'zod';
 import type { Inspection } from '../../src/engine/inspection';
 import {
   settingsSchema,
-  type SweepPoint,
   type ToPage,
+  type ViewCard,
   type ViewCompletion,
   type ViewCounters,
   type ViewSettings,
@@ -57,13 +57,16 @@ export interface PageState {
   /** Why nothing could be looked at. */
   readonly notSeen: string;
   readonly editor: ViewCompletion | undefined;
+  /** The completion of which every step is shown, however many, because the user asked for it. */
+  readonly everything: ViewCompletion | undefined;
   /** The last completion decoded again with the controls' settings. */
   readonly tried: ViewCompletion | undefined;
   readonly trying: boolean;
   readonly notTried: string;
   readonly counters: ViewCounters | undefined;
   readonly sweep: ViewSweep | undefined;
-  readonly card: readonly SweepPoint[];
+  /** The model card's curve; absent until it is known. */
+  readonly card: ViewCard | undefined;
   /** Cell under the pointer or the keyboard's cursor. */
   readonly cell:
     { readonly panel: string; readonly row: number; readonly column: number } | undefined;
@@ -79,12 +82,13 @@ export function freshState(kept: unknown): PageState {
     looking: false,
     notSeen: '',
     editor: undefined,
+    everything: undefined,
     tried: undefined,
     trying: false,
     notTried: '',
     counters: undefined,
     sweep: undefined,
-    card: [],
+    card: undefined,
     cell: undefined,
   };
 }
@@ -115,7 +119,7 @@ export function told(state: PageState, message: ToPage): PageState {
     case 'sweep':
       return { ...state, sweep: message.sweep };
     case 'card':
-      return { ...state, card: message.points };
+      return { ...state, card: message.card };
   }
 }
 

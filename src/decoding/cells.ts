@@ -22,6 +22,15 @@ export class Cells {
     this.values[this.count++] = value;
   }
 
+  /** Takes those of a tensor that are neither 0 nor below `minimum`, in place of all there were. */
+  take(tensor: Float64Array, minimum: number): void {
+    this.clear();
+    for (let place = 0; place < tensor.length; place++) {
+      const value = tensor[place] ?? 0;
+      if (value >= minimum && value > 0) this.add(place, value);
+    }
+  }
+
   /** Drops all cells below `minimum`. */
   drop(minimum: number): void {
     const { places, values, count } = this;
@@ -33,6 +42,14 @@ export class Cells {
       values[kept++] = value;
     }
     this.count = kept;
+  }
+
+  /** The tensor of these cells, of `size` cells; 0 where there is none. */
+  scatter(size: number): Float64Array {
+    const { places, values, count } = this;
+    const tensor = new Float64Array(size);
+    for (let i = 0; i < count; i++) tensor[places[i] ?? 0] = values[i] ?? 0;
+    return tensor;
   }
 
   /** Index of the first of the largest values, or -1 when there is no cell. */

@@ -6,7 +6,7 @@
  */
 import { Blur, type Values } from './blur';
 import { Cells } from './cells';
-import { CooccurrenceMask } from './cooccurrence';
+import { CooccurrenceMask, type CooccurrenceTable, type MaskOptions } from './cooccurrence';
 import { checkFastOptions, FAST_DEFAULTS, type FastOptions } from './fast-options';
 import type { Joint } from './joint';
 import type { Proposal } from './proposal';
@@ -33,20 +33,32 @@ export interface OrderTrace {
   readonly outcome: 'chosen' | 'empty' | 'low';
 }
 
+/** What several cutters can share, if they cut one after the other. */
+export class CutMemory {
+  readonly cells = new Cells();
+  readonly blur = new Blur();
+
+  mask(table: CooccurrenceTable, options: MaskOptions): CooccurrenceMask {
+    return new CooccurrenceMask(table, options);
+  }
+}
+
 export class Cutter {
   /** What the last cut left, in the order of J. */
-  readonly cells = new Cells();
+  readonly cells: Cells;
   readonly settings: Required<FastOptions>;
-  private readonly blur = new Blur();
+  private readonly blur: Blur;
   private readonly masks: Readonly<Record<Proposal['kind'], CooccurrenceMask | undefined>>;
 
   /** @throws {RangeError} when an option is out of range */
-  constructor(options: FastOptions) {
+  constructor(options: FastOptions, memory = new CutMemory()) {
     this.settings = { ...FAST_DEFAULTS, ...options };
     checkFastOptions(this.settings);
+    this.cells = memory.cells;
+    this.blur = memory.blur;
     const { table, mask } = this.settings;
     const maskOf = (alpha: number) =>
-      table && alpha !== 0 ? new CooccurrenceMask(table, { ...mask, alpha }) : undefined;
+      table && alpha !== 0 ? memory.mask(table, { ...mask, alpha }) : undefined;
     this.masks = { independent: maskOf(mask.alpha ?? 1), chained: maskOf(mask.alpha ?? 0) };
   }
 

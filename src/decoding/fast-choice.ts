@@ -40,7 +40,7 @@ export type FastChooser = (proposal: Proposal, recent: readonly number[]) => Dec
 export function createFastChooser(options: FastOptions): FastChooser {
   const cutter = new Cutter(options);
   const { cells } = cutter;
-  const { epsilon, maxOrder, temperature, topK, choice, seed } = cutter.settings;
+  const { temperature, topK, choice, seed } = cutter.settings;
   const random = seededRandom(seed);
 
   function pick(joint: Joint, order: number): Omit<Decision, 'tried'> {
@@ -51,14 +51,28 @@ export function createFastChooser(options: FastOptions): FastChooser {
 
   return (proposal, recent) => {
     const joint = jointOf(proposal, temperature, topK);
-    const tried: OrderTrace[] = [];
-    const start = epsilon === 1 ? 1 : Math.min(maxOrder, joint.orders);
-    for (let order = start; order > 1; order--) {
-      const trace = cutter.cut(joint, order, proposal.kind, recent);
-      tried.push(trace);
-      if (trace.outcome === 'chosen') return { ...pick(joint, order), tried };
-    }
+    const tried = backOff(cutter.settings, joint.orders, (order) =>
+      cutter.cut(joint, order, proposal.kind, recent),
+    );
+    const last = tried.at(-1);
+    if (last?.outcome === 'chosen') return { ...pick(joint, last.order), tried };
     joint.fill(cells, 1, 0, undefined);
     return { ...pick(joint, 1), tried };
   };
+}
+
+/** The orders from the largest down that are tried, up to the first that is chosen, if one is. */
+export function backOff<T extends Pick<OrderTrace, 'outcome'>>(
+  { epsilon, maxOrder }: Pick<Required<FastOptions>, 'epsilon' | 'maxOrder'>,
+  orders: number,
+  cut: (order: number) => T,
+): T[] {
+  const tried: T[] = [];
+  const start = epsilon === 1 ? 1 : Math.min(maxOrder, orders);
+  for (let order = start; order > 1; order--) {
+    const trace = cut(order);
+    tried.push(trace);
+    if (trace.outcome === 'chosen') break;
+  }
+  return tried;
 }

@@ -35,19 +35,42 @@ const NONE = new Float64Array();
 /** What rounding can add to a bound that was computed in another order than the cell. */
 const SLACK = 1 + 1e-12;
 
-/** @throws {ModelOutputError} when the proposal cannot be one */
-export function jointOf(proposal: Proposal, temperature: number, topK: number): Joint {
+/** What masks say of a proposal's tokens, whatever the temperature: for one proposal and one top-k. */
+export type MaskMemory = WeakMap<CooccurrenceMask, Factors>;
+
+interface Factors {
+  /** Of heads i and i + 1. */
+  readonly pairs: PairFactors[];
+  /** Of the first three heads. */
+  triples?: TripleRows;
+}
+
+/**
+ * @param memory for whoever asks for J at many temperatures
+ * @throws {ModelOutputError} when the proposal cannot be one
+ */
+export function jointOf(
+  proposal: Proposal,
+  temperature: number,
+  topK: number,
+  memory: MaskMemory = new WeakMap(),
+): Joint {
   if (proposal.kind === 'chained') return new ChainsJoint(proposal.chains, temperature, topK);
   if (proposal.heads.length === 0) throw new ModelOutputError('no head');
-  return new HeadsJoint(proposal.heads.map((head) => headAt(head, temperature, topK)));
+  return new HeadsJoint(
+    proposal.heads.map((head) => headAt(head, temperature, topK)),
+    memory,
+  );
 }
 
 class HeadsJoint implements Joint {
   readonly orders: number;
   private readonly shapes: readonly (readonly number[])[];
-  private readonly pairFactors: PairFactors[] = [];
 
-  constructor(private readonly heads: readonly Head[]) {
+  constructor(
+    private readonly heads: readonly Head[],
+    private readonly memory: MaskMemory,
+  ) {
     this.orders = Math.min(heads.length, WIDTHS.length);
     this.shapes = WIDTHS.map((width, i) =>
       heads.slice(0, i + 1).map(({ probabilities }) => Math.min(probabilities.length, width)),
@@ -111,7 +134,8 @@ class HeadsJoint implements Joint {
     minimum: number,
     mask: CooccurrenceMask,
   ): void {
-    const rows = this.tripleRows(0, [first.length, second.length, third.length], mask);
+    const sizes: Sizes = [first.length, second.length, third.length];
+    const rows = (this.factors(mask).triples ??= this.tripleRows(0, sizes, mask));
     const peaks = rows.peaks(third);
     const row = new Float64Array(third.length);
     for (let a = 0; a < first.length; a++) {
@@ -167,7 +191,13 @@ class HeadsJoint implements Joint {
 
   /** Factors of heads `from` and `from + 1`, which every order from there on needs. */
   private pairs(from: number, mask: CooccurrenceMask): PairFactors {
-    return (this.pairFactors[from] ??= mask.pairs(this.ids(from), this.ids(from + 1)));
+    return (this.factors(mask).pairs[from] ??= mask.pairs(this.ids(from), this.ids(from + 1)));
+  }
+
+  private factors(mask: CooccurrenceMask): Factors {
+    let known = this.memory.get(mask);
+    if (!known) this.memory.set(mask, (known = { pairs: [] }));
+    return known;
   }
 
   private probabilities(head: number): Float64Array {

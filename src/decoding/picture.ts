@@ -5,11 +5,14 @@
  * Knows proposals and options. It must not know how a picture is drawn.
  */
 import { Cells } from './cells';
-import { Cutter, type OrderTrace } from './cut';
-import { createFastChooser, type Decision } from './fast-choice';
+import { CooccurrenceMask, type CooccurrenceTable, type MaskOptions } from './cooccurrence';
+import { CutMemory, Cutter, type OrderTrace } from './cut';
+import { backOff, type Decision } from './fast-choice';
 import type { FastOptions } from './fast-options';
-import { jointOf, type Joint } from './joint';
+import { jointOf, type MaskMemory } from './joint';
+import { Latest } from './latest';
 import type { Proposal } from './proposal';
+import { RememberedJoint } from './remembered-joint';
 
 /** J of one order and its cut. The tensors are row-major, of shape `shape`. */
 export interface Picture {
@@ -27,62 +30,128 @@ export interface Picture {
   idsAt(place: number): number[];
 }
 
+/** Options of a picture; the table is the place's. */
+export type PictureOptions = Omit<FastOptions, 'table' | 'choice' | 'seed'>;
+
+/** As many as stand side by side, and those before them. */
+const MOST_CUTS = 12;
+const MOST_MASKS = 4;
+
 /**
- * The picture of an order, or undefined when the proposal has no tokens for it.
- *
- * @throws {RangeError} when an option is out of range
- * @throws {ModelOutputError} when the proposal cannot be one
+ * Pictures of one place. What an option does not change is not computed anew: moving ε_b makes no J,
+ * moving α_c no plain one.
  */
+export class Pictures {
+  private readonly memory = new PictureMemory();
+  private readonly scratch = new Cells();
+  private readonly factors = new Latest<MaskMemory>(1);
+  private readonly joints = new Latest<RememberedJoint>(1);
+  private readonly cuts = new Latest<Picture | undefined>(MOST_CUTS);
+
+  /** @param recent the latest tokens of the output */
+  constructor(
+    private readonly proposal: Proposal,
+    private readonly recent: readonly number[],
+    private readonly table: CooccurrenceTable | undefined,
+  ) {}
+
+  /**
+   * The picture of an order, or undefined when the proposal has no tokens for it.
+   *
+   * @throws {RangeError} when an option is out of range
+   * @throws {ModelOutputError} when the proposal cannot be one
+   */
+  picture(options: PictureOptions, order: number): Picture | undefined {
+    return this.cuts.get(JSON.stringify([options, order]), () =>
+      this.made(this.cutter(options), order),
+    );
+  }
+
+  /** What fast mode does here when it takes the likeliest tokens. */
+  decision(options: PictureOptions): Decision {
+    const { settings, cells } = this.cutter(options);
+    const joint = this.joint(settings);
+    const pictures = backOff(settings, joint.orders, (order) => {
+      const picture = this.picture(options, order);
+      return { picture, outcome: picture?.trace.outcome ?? 'empty' };
+    }).flatMap(({ picture }) => picture ?? []);
+    const tried = pictures.map(({ trace }) => trace);
+    const last = pictures.at(-1);
+    if (last?.best !== undefined) {
+      const choices = joint.tokensAt(last.order, last.best);
+      return { choices, joint: last.left[last.best] ?? 0, tried };
+    }
+    joint.fill(cells, 1, 0, undefined);
+    const index = cells.largest();
+    const choices = joint.tokensAt(1, cells.places[index] ?? 0);
+    return { choices, joint: cells.values[index] ?? 0, tried };
+  }
+
+  private made(cutter: Cutter, order: number): Picture | undefined {
+    const { proposal, recent } = this;
+    const { epsilon } = cutter.settings;
+    const joint = this.joint(cutter.settings);
+    if (order > joint.orders) return undefined;
+    const trace = cutter.cut(joint, order, proposal.kind, recent);
+    const { cells } = cutter;
+    // At ε_b = 1 no order above 1 is tried, whatever the values are.
+    const chosen = trace.outcome === 'chosen' && epsilon < 1;
+    const shape = joint.shape(order);
+    const mask = cutter.mask(proposal.kind);
+    return {
+      order,
+      shape,
+      // Made when they are looked at.
+      get plain() {
+        return joint.dense(order, undefined);
+      },
+      get masked() {
+        return joint.dense(order, mask);
+      },
+      left: cells.scatter(shape.reduce((product, length) => product * length, 1)),
+      trace,
+      best: chosen ? cells.places[cells.largest()] : undefined,
+      idsAt: (place) => joint.idsAt(order, place),
+    };
+  }
+
+  private cutter(options: PictureOptions): Cutter {
+    return new Cutter({ ...options, table: this.table, choice: 'likeliest' }, this.memory);
+  }
+
+  private joint({ temperature, topK }: { temperature: number; topK: number }): RememberedJoint {
+    const make = () => {
+      const factors = this.factors.get(String(topK), () => new WeakMap());
+      return new RememberedJoint(jointOf(this.proposal, temperature, topK, factors), this.scratch);
+    };
+    return this.joints.get(`${temperature} ${topK}`, make);
+  }
+}
+
+/** Masks stay the same ones while their options do, so that what was made with them is found again. */
+class PictureMemory extends CutMemory {
+  private readonly masks = new Latest<CooccurrenceMask>(MOST_MASKS);
+
+  override mask(table: CooccurrenceTable, options: MaskOptions): CooccurrenceMask {
+    return this.masks.get(JSON.stringify(options), () => super.mask(table, options));
+  }
+}
+
+/** One picture; see `Pictures.picture`. */
 export function pictureOf(
   proposal: Proposal,
   recent: readonly number[],
-  options: FastOptions,
+  { table, ...options }: FastOptions,
   order: number,
 ): Picture | undefined {
-  const cutter = new Cutter(options);
-  const { temperature, topK, epsilon } = cutter.settings;
-  const joint = jointOf(proposal, temperature, topK);
-  if (order > joint.orders) return undefined;
-  const shape = joint.shape(order);
-  const plain = dense(joint, order, undefined);
-  const mask = cutter.mask(proposal.kind);
-  const masked = mask ? dense(joint, order, mask) : plain;
-  const trace = cutter.cut(joint, order, proposal.kind, recent);
-  const { cells } = cutter;
-  // At ε_b = 1 no order above 1 is tried, whatever the values are.
-  const chosen = trace.outcome === 'chosen' && epsilon < 1;
-  return {
-    order,
-    shape,
-    plain,
-    masked,
-    left: scatter(cells, plain.length),
-    trace,
-    best: chosen ? cells.places[cells.largest()] : undefined,
-    idsAt: (place) => joint.idsAt(order, place),
-  };
+  return new Pictures(proposal, recent, table).picture(options, order);
 }
 
 /** What fast mode does with a proposal when it takes the likeliest tokens. */
 export function likeliestDecision(
   proposal: Proposal,
   recent: readonly number[],
-  options: FastOptions,
+  { table, ...options }: FastOptions,
 ): Decision {
-  return createFastChooser({ ...options, choice: 'likeliest' })(proposal, recent);
-}
-
-function dense(joint: Joint, order: number, mask: ReturnType<Cutter['mask']>): Float64Array {
-  const cells = new Cells();
-  joint.fill(cells, order, 0, mask);
-  return scatter(
-    cells,
-    joint.shape(order).reduce((product, length) => product * length, 1),
-  );
-}
-
-function scatter(cells: Cells, size: number): Float64Array {
-  const values = new Float64Array(size);
-  for (let i = 0; i < cells.count; i++) values[cells.places[i] ?? 0] = cells.values[i] ?? 0;
-  return values;
+  return new Pictures(proposal, recent, table).decision(options);
 }

@@ -4,16 +4,20 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Frame } from 'playwright-core';
 import type { ToPage, ViewSettings } from '../../media/thresholds/messages';
-import { placeOf, proposalFor, optionsOf } from '../../media/thresholds/model/options';
+import { limited, optionsOf, placeOf } from '../../media/thresholds/model/options';
 import { createFastChooser } from '../../src/decoding/fast-choice';
+import { tone } from '../../media/thresholds/model/scale';
+import type { HeatmapSpec } from '../../media/thresholds/parts/heatmap-element';
 import { pictureOf } from '../../src/decoding/picture';
 import { Engine, modelFiles } from '../../src/engine/client';
 import type { Inspection } from '../../src/engine/inspection';
 import { findInstalled } from '../../src/models/installed';
 import { dataDirectory } from '../../src/models/paths';
-import { inspection as smallInspection } from '../fixtures/inspection';
+import { readCurve } from '../../src/models/threshold-curve';
+import { headlessInspection, inspection as smallInspection } from '../fixtures/inspection';
 import { installVsCode } from './harness/install';
 import { EditorServer } from './harness/server';
+import { viewFrame } from './harness/view';
 import { EditorWindow, launchBrowser } from './harness/window';
 
 const PYTHON = `def add(a, b):
@@ -29,6 +33,8 @@ def multiply(a, b):
 def subtract(a, b):
     """The difference of a and b."""
 `;
+/** Two places for a sweep. */
+const SHORT = 'for number in range(10):\n    print(number * number)\n';
 const PROMPT = 'def read_json(path):\n    with open(path) as';
 const TAG = `thresholds-${process.pid}`;
 
@@ -49,6 +55,7 @@ describe('the threshold view in a real editor', () => {
     const { vscode, browser: path } = installVsCode('.cache');
     server = await EditorServer.start({ vscode, env: { DYNAMO_TEST_TAG: TAG } });
     server.write('sum.py', PYTHON);
+    server.write('short.py', SHORT);
     server.write('other.md', 'Another file.\n');
     browser = await launchBrowser(path);
     window = await EditorWindow.open(browser, server, { extension: process.cwd() });
@@ -58,7 +65,7 @@ describe('the threshold view in a real editor', () => {
     await window.untilGhostText();
     await window.command('DynaMo: Show Thresholds');
     view = await viewFrame(window);
-    await view.locator('svg.heatmap').first().waitFor();
+    await view.locator('dynamo-heatmap').first().waitFor();
   });
 
   after(async () => {
@@ -102,21 +109,31 @@ describe('the threshold view in a real editor', () => {
     await choose('chains', '3');
     const place = placeOf(asked);
     const settings = { ...DEFAULTS, chains: 3 };
-    const proposal = proposalFor(place, settings);
-    const picture = pictureOf(proposal, asked.recent, optionsOf(settings, place.table), 2);
+    const proposal = limited(place.proposal, 3);
+    const options = { ...optionsOf(settings), table: place.table };
+    const picture = pictureOf(proposal, asked.recent, options, 2);
     assert.ok(picture);
     await window.until(
       'three rows',
       () => cells(view),
-      (seen) => seen.some(([at]) => at >= 100),
+      (seen) => seen.some(({ place: at }) => at >= 100),
     );
-    for (const [at, value] of await cells(view)) {
+    const drawn = await cells(view);
+    for (const { place: at, value } of drawn) {
       const expected = picture.plain[at] ?? NaN;
       assert.ok(
         Math.abs(value - expected) < 1e-6 * Math.max(1e-3, expected),
         `${value} ${expected}`,
       );
     }
+    // The colours say the same: equal tones look equal, and the likeliest cell unlike the least.
+    const looks = new Map<number, string>();
+    for (const { value, colour } of drawn.filter((cell) => cell.value > 1e-5)) {
+      const known = looks.get(tone(value)) ?? colour.join();
+      assert.equal(colour.join(), known, `value ${value}`);
+      looks.set(tone(value), known);
+    }
+    assert.ok(looks.size > 3 && new Set(looks.values()).size === looks.size, 'a colour each');
   });
 
   it('moves survivors with ε_b as the decoder does', async () => {
@@ -125,10 +142,11 @@ describe('the threshold view in a real editor', () => {
       await slide('epsilon', epsilon);
       const settings = { ...DEFAULTS, chains: 3, epsilon };
       const decide = createFastChooser({
-        ...optionsOf(settings, place.table),
+        ...optionsOf(settings),
+        table: place.table,
         choice: 'likeliest',
       });
-      const decision = decide(proposalFor(place, settings), asked.recent);
+      const decision = decide(limited(place.proposal, 3), asked.recent);
       const expected = decision.tried.map((trace) => trace.survivors);
       await window.until(`survivors at ${epsilon}`, survivors, (seen) => same(seen, expected));
       const tokens = await view.locator('.verdict .token').count();
@@ -192,7 +210,50 @@ describe('the threshold view in a real editor', () => {
       (value) => value > 1,
     );
     await view.locator('vscode-button').filter({ hasText: 'Cancel' }).click();
-    await untilText('cancelled', '#sweep-title ~ p[role=status]', /Cancelled/);
+    await untilText('cancelled', '#swept', /Cancelled/);
+  });
+
+  it('runs a sweep to its end, and uses the best threshold that it found', async () => {
+    await window.openFile('short.py');
+    await view.getByText('Run the sweep').click();
+    await untilText('the end', '#swept', /2 places of short\.py/);
+    const rows = view.locator('#sweep-numbers tbody tr');
+    assert.equal(await rows.count(), 11, 'a row for each threshold');
+    await view.getByText('Numbers', { exact: true }).click();
+    const table = await rows.evaluateAll((all) =>
+      all.map((row) => [...row.children].map((cell) => parseFloat(cell.textContent ?? ''))),
+    );
+    const [, epsilon = ''] = /ε ([\d.]+):/.exec(await text('#best')) ?? [];
+    const [, , best = NaN, agreement = NaN] = table.find(([e]) => e === Number(epsilon)) ?? [];
+    assert.ok(agreement >= 99, `${agreement} % agreement`);
+    for (const [, , speedup = NaN, other = NaN] of table) {
+      assert.ok(other < 100 || speedup <= best, `${speedup} × at ${other} %`);
+    }
+    await window.screenshot('thresholds-sweep');
+    await view.getByText('Use the best').click();
+    await untilText('its ε_b', 'label[for="set-epsilon"] output', new RegExp(`^${epsilon}$`));
+    assert.ok(await view.locator('[data-name="mode"] input[value="fast"]').isChecked());
+    await view.locator('vscode-button').filter({ hasText: 'Apply' }).click();
+    await untilText('saved', '.controls > p', /saved settings/);
+    await window.openFile('sum.py');
+    await window.press('Enter');
+    await window.type('    re');
+    await untilText('fast', '#completion-title ~ h3', /fast/);
+    await view.locator('vscode-button').filter({ hasText: 'Reset' }).click();
+    await untilText('reset', '.controls > p', /saved settings/);
+  });
+
+  it('says plainly that the model card has no curve, or shows the one that it has', async () => {
+    const found = await readCurve(join(process.cwd(), 'models'), 'qwen2.5-coder-0.5b');
+    const says = { none: /not measured yet/, measured: /Dashed/, unreadable: /not shown/ };
+    await untilText('card', '#card', says[found.status]);
+    const point = { tokensPerStep: 1.5, speedup: 1.2, agreement: 0.9 };
+    const points = [0, 0.5, 1].map((epsilon) => ({ ...point, epsilon }));
+    const card = { status: 'measured', points, measuredOn: '7 tasks' } as const;
+    await tell({ type: 'card', card });
+    await untilText('card', '#card', /Dashed: the model card’s curve, 7 tasks/);
+    await tell({ type: 'card', card: { status: 'unreadable', message: 'It is damaged.' } });
+    await untilText('card', '#card', /It is damaged/);
   });
 
   it('shows hostile tokens as text, and breaks on none', async () => {
@@ -247,14 +308,10 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('says plainly when a model has no heads', async () => {
-    const small = smallInspection('headless');
-    assert.ok(small.proposal.kind === 'independent');
-    delete small.table;
-    const heads = small.proposal.heads.slice(0, 1);
-    const inspection = { ...small, depth: 0, proposal: { kind: 'independent' as const, heads } };
+    const inspection = headlessInspection('headless');
     await tell({ type: 'inspection', where: 'nowhere', place: 'prompt', inspection });
     await untilText('no heads', '.place', /no token heads/);
-    assert.equal(await view.locator('svg.heatmap').count(), 0);
+    assert.equal(await view.locator('dynamo-heatmap').count(), 0);
   });
 
   it('says so when the engine dies, and goes on when it is back', async () => {
@@ -271,7 +328,7 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('works by keyboard', async () => {
-    await view.locator('svg.heatmap').first().focus();
+    await view.locator('dynamo-heatmap').first().focus();
     await window.press('ArrowRight');
     await window.press('ArrowRight');
     await untilText('readout', '#readout', /plain \.?\d/);
@@ -336,6 +393,27 @@ describe('the threshold view in a real editor', () => {
     assert.ok(await view.locator('[data-name="layout"] input[value="all"]').isChecked());
   });
 
+  const isAsLeft = async () => {
+    view = await viewFrame(window);
+    await untilText('settings', 'label[for="set-epsilon"] output', /^0\.37$/);
+    assert.ok(await view.locator('[data-name="layout"] input[value="all"]').isChecked());
+  };
+
+  it('keeps its state when it is moved to another group', async () => {
+    await window.command('View: Move Editor into Right Group');
+    await window.page.waitForTimeout(500);
+    await isAsLeft();
+  });
+
+  it('keeps its state when the window is loaded again', async () => {
+    await window.page.reload();
+    await window.page.waitForSelector('.monaco-workbench');
+    await window.page.locator('.tab').filter({ hasText: 'Threshold view' }).waitFor();
+    await window.command('DynaMo: Show Thresholds');
+    await isAsLeft();
+    await view.locator('dynamo-heatmap').first().waitFor();
+  });
+
   it('leaves no error behind', () => {
     assert.deepEqual(window.errors, []);
   });
@@ -355,34 +433,28 @@ async function inspectDirectly(): Promise<Inspection> {
   }
 }
 
-async function viewFrame(window: EditorWindow): Promise<Frame> {
-  return await window
-    .until(
-      'view',
-      async () => {
-        for (const frame of window.page.frames()) {
-          const drawn = await frame
-            .locator('#view[data-drawn]')
-            .count()
-            .catch(() => 0);
-          if (drawn > 0) return frame;
-        }
-        return undefined;
-      },
-      (frame) => frame !== undefined,
-    )
-    .then((frame) => {
-      assert.ok(frame);
-      return frame;
-    });
+/** Place in J and value of each cell that is drawn, and the colour that it has on the canvas. */
+async function cells(view: Frame): Promise<readonly Drawn[]> {
+  return await view.locator('dynamo-heatmap').evaluate((element) => {
+    const { spec } = element as HTMLElement & { spec: HeatmapSpec };
+    const context = element.querySelector('canvas')?.getContext('2d');
+    const { left, top, cellWidth, cellHeight } = spec.measures;
+    return spec.grid.rows.flatMap((row, r) =>
+      row.cells.map(({ place }, c) => {
+        // Near the cell's corner, where no text stands.
+        const x = (left + c * cellWidth + 4) * devicePixelRatio;
+        const y = (top + (r + 1) * cellHeight - 4) * devicePixelRatio;
+        const pixel = context?.getImageData(Math.round(x), Math.round(y), 1, 1).data ?? [];
+        return { place, value: spec.values[place] ?? NaN, colour: [...pixel] };
+      }),
+    );
+  });
 }
 
-/** Place in J and value of each cell that is drawn. */
-async function cells(view: Frame): Promise<(readonly [place: number, value: number])[]> {
-  const found = await view
-    .locator('svg.heatmap .cell')
-    .evaluateAll((all) => all.map((cell) => ({ ...(cell as SVGElement).dataset })));
-  return found.map(({ place, value }) => [Number(place), Number(value)] as const);
+interface Drawn {
+  readonly place: number;
+  readonly value: number;
+  readonly colour: readonly number[];
 }
 
 async function seriousFaults(view: Frame): Promise<string[]> {

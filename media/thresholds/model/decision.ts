@@ -1,9 +1,8 @@
 /** What fast mode would do at a place, order by order, for people. */
 import type { OrderTrace } from '../../../src/decoding/cut';
-import { likeliestDecision } from '../../../src/decoding/picture';
 import type { ViewSettings } from '../messages';
 import type { Label } from './label';
-import { optionsOf, proposalFor, type Place } from './options';
+import { optionsOf, type Place } from './options';
 
 export interface Rung extends OrderTrace {
   /** Why it was taken, or backed off from. */
@@ -19,12 +18,8 @@ export interface Ladder {
 }
 
 export function ladderOf(place: Place, settings: ViewSettings): Ladder {
-  const options = optionsOf(settings, place.table);
-  const { choices, joint, tried } = likeliestDecision(
-    proposalFor(place, settings),
-    place.inspection.recent,
-    options,
-  );
+  const pictures = place.pictures(settings.chains);
+  const { choices, joint, tried } = pictures.decision(optionsOf(settings));
   return {
     rungs: tried.map((trace) => ({ ...trace, why: reason(trace) })),
     tokens: choices.map(({ id }) => place.label(id)),

@@ -2,10 +2,11 @@
  * What the view draws of a place: panels of J, each a grid of cells with labels, and what the
  * thresholds do to them. All values are those of decoding/picture.ts.
  */
-import { pictureOf, type Picture } from '../../../src/decoding/picture';
+import { Latest } from '../../../src/decoding/latest';
+import type { Picture } from '../../../src/decoding/picture';
 import type { ViewSettings } from '../messages';
 import type { Label } from './label';
-import { optionsOf, proposalFor, type Place } from './options';
+import { optionsOf, type Place } from './options';
 
 export type PanelKind = 'plain' | 'masked' | 'cut';
 
@@ -43,12 +44,7 @@ export function panel(
   order: number,
   kind: PanelKind,
 ): Panel | undefined {
-  const picture = pictureOf(
-    proposalFor(place, settings),
-    place.inspection.recent,
-    optionsOf(settings, place.table),
-    order,
-  );
+  const picture = place.pictures(settings.chains).picture(optionsOf(settings), order);
   return picture && { key: kind, ...TITLED[kind], picture, values: valuesOf(picture, kind) };
 }
 
@@ -71,8 +67,12 @@ export function panels(place: Place, settings: ViewSettings, order: number): Pan
     });
 }
 
+/** Grids of places: which cells there are does not change with their values. */
+const grids = new WeakMap<Place, Latest<Grid>>();
+const MOST_GRIDS = 4;
+
 /**
- * The grid of a panel.
+ * The grid of a panel; the same one for panels whose cells are the same.
  *
  * @param size rows at most
  * @param slice of a third-order J of independent heads: rank of the third token
@@ -85,26 +85,40 @@ export function gridOf(
   slice = 0,
   most: number = size,
 ): Grid {
+  // Which rows chained heads have depends on more than the shape, but they are few.
+  if (place.proposal.kind === 'chained') return madeGrid(place, picture, size, slice, most);
+  const known = grids.get(place) ?? new Latest<Grid>(MOST_GRIDS);
+  grids.set(place, known);
+  const key = [picture.order, ...picture.shape, size, slice, most].join(' ');
+  return known.get(key, () => madeGrid(place, picture, size, slice, most));
+}
+
+function madeGrid(place: Place, picture: Picture, size: number, slice: number, most: number): Grid {
   const { shape, order } = picture;
-  const chained = place.proposal.kind === 'chained';
   const [first = 0, second = 0, third = 1] = shape;
   const rowCount = Math.min(size, first);
   const columnCount = Math.min(most, second);
+  if (place.proposal.kind === 'chained') {
+    const rows = Array.from({ length: rowCount }, (_, row): GridRow => {
+      const cells = Array.from({ length: columnCount }, (_, column): GridCell => {
+        const cell = row * second + column;
+        return { place: cell, label: place.label(picture.idsAt(cell)[order - 1] ?? 0) };
+      });
+      const beginning = picture.idsAt(row * second).slice(0, -1);
+      return { label: beginning.map((id) => place.label(id)), cells };
+    });
+    return { rows, columns: undefined };
+  }
+  const depth = order === 3 ? third : 1;
   const at = (row: number, column: number) =>
-    order === 3 && !chained ? (row * second + column) * third + slice : row * second + column;
-  const rows = Array.from({ length: rowCount }, (_, row): GridRow => {
-    const ids = picture.idsAt(at(row, 0));
-    const beginning = chained ? ids.slice(0, -1) : ids.slice(0, 1);
-    return {
-      label: beginning.map((id) => place.label(id)),
-      cells: Array.from({ length: columnCount }, (_, column): GridCell => {
-        const cell = at(row, column);
-        const last = picture.idsAt(cell)[chained ? order - 1 : 1] ?? 0;
-        return { place: cell, label: place.label(last) };
-      }),
-    };
-  });
-  return { rows, columns: chained ? undefined : rows[0]?.cells.map(({ label }) => label) };
+    (row * second + column) * depth + (order === 3 ? slice : 0);
+  const labelAt = (cell: number, axis: number) => place.label(picture.idsAt(cell)[axis] ?? 0);
+  const columns = Array.from({ length: columnCount }, (_, column) => labelAt(at(0, column), 1));
+  const rows = Array.from({ length: rowCount }, (_, row) => ({
+    label: [labelAt(at(row, 0), 0)],
+    cells: columns.map((label, column) => ({ place: at(row, column), label })),
+  }));
+  return { rows, columns };
 }
 
 /** Third tokens that slices can be taken at, likeliest first. */
@@ -130,8 +144,8 @@ const TITLED = {
   cut: { title: 'Thresholded', cut: true },
 } as const;
 
-function valuesOf({ plain, masked, left }: Picture, kind: PanelKind): Float64Array {
-  return { plain, masked, cut: left }[kind];
+function valuesOf(picture: Picture, kind: PanelKind): Float64Array {
+  return kind === 'cut' ? picture.left : picture[kind];
 }
 
 const trim = (x: number) => String(Number(x.toFixed(2)));

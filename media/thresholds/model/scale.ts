@@ -12,6 +12,12 @@ export function position(value: number): number {
   return Math.min(1, Math.max(0, 1 - Math.log10(value) / LOWEST));
 }
 
+/** Tones of the scale behind the first, which is for nothing. */
+export const TONES = 32;
+
+/** The tone of a value, 0 to `TONES`. */
+export const tone = (value: number): number => Math.round(position(value) * TONES);
+
 /** A value in few characters. */
 export function format(value: number): string {
   if (value === 0) return '0';
@@ -48,9 +54,11 @@ export function histogram(values: Float64Array, left: Float64Array): Histogram {
   const edges = Array.from({ length: BINS }, (_, bin) => LOWEST - (bin * LOWEST) / BINS);
   const counts = edges.map(() => 0);
   const survivors = edges.map(() => 0);
+  const lowest = 10 ** LOWEST;
   let zeros = 0;
-  for (const [place, value] of values.entries()) {
-    if (value < 10 ** LOWEST) {
+  for (let place = 0; place < values.length; place++) {
+    const value = values[place] ?? 0;
+    if (value < lowest) {
       zeros++;
       continue;
     }

@@ -9,8 +9,6 @@ import { stepsPlot } from './plot';
 
 const editorRuns = lastOf(runsOf);
 const triedRuns = lastOf(runsOf);
-/** Asked for by the user, for one completion. */
-let everything: ViewCompletion | undefined;
 
 export function completionPart(page: Page): TemplateResult {
   const { editor, tried, trying, notTried, kept } = page.state;
@@ -50,7 +48,7 @@ function sourceKey() {
 }
 
 function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, title: string) {
-  const { kept, seen } = page.state;
+  const { kept, seen, everything } = page.state;
   const all = everything === completion;
   const shown = runs(completion, kept.colour, all);
   const totals = totalsOf(completion);
@@ -79,12 +77,7 @@ function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, titl
       shown.length < completion.steps.length
         ? html`<p class="muted">
             The first ${MOST_RUNS} of ${completion.steps.length} steps are shown.
-            <vscode-button
-              secondary
-              @click=${() => {
-                everything = completion;
-                page.keep({});
-              }}
+            <vscode-button secondary @click=${() => page.showAll(completion)}
               >Show all</vscode-button
             >
           </p>`

@@ -3,6 +3,7 @@
  * Its numbers stand in a table beside it wherever they matter, so the picture itself is a picture.
  */
 import uPlot from 'uplot';
+import { colour, fonts, onTheme } from './palette';
 
 export interface PlotSeries {
   readonly label: string;
@@ -37,8 +38,15 @@ class PlotElement extends HTMLElement {
   #spec: PlotSpec | undefined;
   #plot: uPlot | undefined;
   #shape = '';
+  #endTheme: (() => void) | undefined;
+  /** Whether the plot is on screen; what is not is drawn when it comes there. */
+  #seen = false;
+  #stale = false;
   readonly #resize = new ResizeObserver(() => this.#fit());
-  readonly #theme = new MutationObserver(() => this.#make());
+  readonly #sight = new IntersectionObserver((entries) => {
+    this.#seen = entries.at(-1)?.isIntersecting === true;
+    if (this.#seen && this.#stale) this.#update();
+  });
 
   set spec(spec: PlotSpec) {
     if (spec === this.#spec) return;
@@ -50,23 +58,29 @@ class PlotElement extends HTMLElement {
       spec.series.map(({ label, kind }) => [label, kind]),
     ]);
     if (this.#plot && shape === this.#shape) {
-      this.#plot.setData(dataOf(spec));
+      this.#update();
       return;
     }
     this.#shape = shape;
     this.#make();
   }
 
+  #update(): void {
+    this.#stale = !this.#seen;
+    if (this.#spec && this.#seen) this.#plot?.setData(dataOf(this.#spec));
+  }
+
   connectedCallback(): void {
     this.#resize.observe(this);
-    this.#theme.observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    this.#theme.observe(document.documentElement, { attributes: true, attributeFilter: ['style'] });
+    this.#sight.observe(this);
+    this.#endTheme = onTheme(() => this.#make());
     this.#make();
   }
 
   disconnectedCallback(): void {
     this.#resize.disconnect();
-    this.#theme.disconnect();
+    this.#sight.disconnect();
+    this.#endTheme?.();
     this.#plot?.destroy();
     this.#plot = undefined;
   }
@@ -86,11 +100,10 @@ class PlotElement extends HTMLElement {
   }
 
   #options(spec: PlotSpec): uPlot.Options {
-    const colour = (name: string) => getComputedStyle(this).getPropertyValue(name).trim() || '#888';
     const line = `color-mix(in srgb, ${colour('--fore')} 14%, transparent)`;
     const axis: uPlot.Axis = {
       stroke: colour('--quiet'),
-      font: `11px ${getComputedStyle(this).fontFamily}`,
+      font: `11px ${fonts().text}`,
       grid: { stroke: line, width: 1 },
       ticks: { show: false },
       gap: 4,
@@ -145,6 +158,8 @@ class PlotElement extends HTMLElement {
             scale: series.scale ?? 'y',
             stroke,
             width: bars ? 0 : series.faint ? 1 : 2,
+            // Curves that were measured at other places share the axis.
+            spanGaps: !bars,
             ...(series.faint && { dash: [4, 4] }),
             ...(bars && uPlot.paths.bars && { paths: uPlot.paths.bars({ size: [0.9, 40] }) }),
             ...(bars && { fill: stroke }),
@@ -152,12 +167,12 @@ class PlotElement extends HTMLElement {
           };
         }),
       ],
-      hooks: { draw: [(plot) => this.#drawMarks(plot, colour)] },
+      hooks: { draw: [(plot) => this.#drawMarks(plot)] },
     };
   }
 
   /** Upright lines with their names, over the data. */
-  #drawMarks(plot: uPlot, colour: (name: string) => string): void {
+  #drawMarks(plot: uPlot): void {
     const { ctx, bbox } = plot;
     const ratio = devicePixelRatio;
     for (const [index, mark] of (this.#spec?.marks ?? []).entries()) {
@@ -170,7 +185,7 @@ class PlotElement extends HTMLElement {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.font = `${11 * ratio}px ${getComputedStyle(this).fontFamily}`;
+      ctx.font = `${11 * ratio}px ${fonts().text}`;
       const right = x + ctx.measureText(mark.label).width + 8 * ratio > bbox.left + bbox.width;
       ctx.textAlign = right ? 'right' : 'left';
       ctx.fillText(mark.label, x + (right ? -5 : 5) * ratio, bbox.top + (12 + 14 * index) * ratio);

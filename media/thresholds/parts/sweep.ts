@@ -1,6 +1,6 @@
 /** The sweep over ε_b: what each threshold would bring on this file. */
 import { html, nothing, type TemplateResult } from 'lit';
-import type { SweepPoint } from '../messages';
+import type { SweepPoint, ViewCard, ViewSweep } from '../messages';
 import { percent } from '../model/scale';
 import { bestOf } from '../model/sweep';
 import type { Page } from '../page';
@@ -13,7 +13,8 @@ export function sweepPart(page: Page): TemplateResult {
   const settings = settingsOf(page.state);
   const running = sweep?.status === 'running';
   const start = () => {
-    if (settings) page.send({ type: 'sweep', settings });
+    const now = settingsOf(page.state);
+    if (now) page.send({ type: 'sweep', settings: now });
   };
   return html`<section aria-labelledby="sweep-title">
     <h2 id="sweep-title">Which threshold suits this file</h2>
@@ -39,77 +40,100 @@ export function sweepPart(page: Page): TemplateResult {
             >`
       }
     </div>
-    ${sweep ? result(page, sweep.points, card, settings?.epsilon ?? 0) : nothing}
+    ${sweep ? statusOf(sweep) : nothing} ${cardNote(card)}
+    ${curves(sweep?.points ?? [], card, settings?.epsilon ?? 0)}
+    ${sweep && sweep.points.length > 0 ? outcome(page, sweep) : nothing}
   </section>`;
 }
 
-function result(
-  page: Page,
-  points: readonly SweepPoint[],
-  card: readonly SweepPoint[],
-  now: number,
-) {
-  const { sweep } = page.state;
-  const best = sweep?.status === 'running' ? undefined : bestOf(points);
+function statusOf({ status, places, where, message }: ViewSweep) {
   const said = {
     running: '',
-    done: `${sweep?.places ?? 0} places of ${sweep?.where ?? ''}.`,
+    done: `${places} places of ${where}.`,
     cancelled: 'Cancelled; shown is what was measured until then.',
-    failed: sweep?.message ?? 'The sweep failed.',
-  }[sweep?.status ?? 'done'];
-  return html`<p class=${sweep?.status === 'failed' ? 'notice' : 'muted'} role="status">${said}</p>
-    ${
-      points.length === 0
-        ? nothing
-        : html`<p class="muted keys">
-              <span class="key tokens-key"></span> tokens a step
-              <span class="key speed-key"></span> speed-up, ×
-              <span class="key agree-key"></span> agreement, right
-              ${card.length > 0 ? html`<span>dashed: the model card</span>` : nothing}
-            </p>
-            ${sweepPlot(points, card, now)}
-            <div class="bar">
-              <vscode-button
-                secondary
-                ?disabled=${best === undefined}
-                @click=${() => {
-                  if (best) page.set({ epsilon: best.epsilon, mode: 'fast' });
-                }}
-                >Use the best</vscode-button
-              >
-              <span class="muted grow" id="best">
-                ${
-                  best
-                    ? `ε ${best.epsilon.toFixed(2)}: ${best.speedup.toFixed(2)} × at ${percent(best.agreement)} agreement`
-                    : sweep?.status === 'running'
-                      ? ''
-                      : 'No threshold agrees with the exact text for 99 % or more.'
-                }
-              </span>
-            </div>
-            <details>
-              <summary>Numbers</summary>
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">${EPSILON_SIGN}</th>
-                    <th scope="col">Tokens a step</th>
-                    <th scope="col">Speed-up</th>
-                    <th scope="col">Agreement</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  ${points.map(
-                    (point) =>
-                      html`<tr>
-                        <th scope="row">${point.epsilon.toFixed(2)}</th>
-                        <td>${point.tokensPerStep.toFixed(2)}</td>
-                        <td>${point.speedup.toFixed(2)} ×</td>
-                        <td>${percent(point.agreement)}</td>
-                      </tr>`,
-                  )}
-                </tbody>
-              </table>
-            </details>`
-    }`;
+    failed: message ?? 'The sweep failed.',
+  }[status];
+  return html`<p class=${status === 'failed' ? 'notice' : 'muted'} id="swept" role="status">
+    ${said}
+  </p>`;
+}
+
+/** What the model's makers measured, or plainly that they did not. */
+function cardNote(card: ViewCard | undefined) {
+  switch (card?.status) {
+    case undefined:
+      return nothing;
+    case 'measured':
+      return html`<p class="muted" id="card">
+        Dashed: the model card’s curve, ${card.measuredOn}.
+      </p>`;
+    case 'none':
+      return html`<p class="muted" id="card">
+        The model card has no curve over ${EPSILON_SIGN}: not measured yet.
+      </p>`;
+    case 'unreadable':
+      return html`<p class="notice" id="card">
+        The model card’s curve is not shown. ${card.message}
+      </p>`;
+  }
+}
+
+function curves(points: readonly SweepPoint[], card: ViewCard | undefined, now: number) {
+  const behind = card?.status === 'measured' ? card.points : NONE;
+  if (points.length === 0 && behind.length === 0) return nothing;
+  return html`<p class="muted keys">
+      <span class="key tokens-key"></span> tokens a step
+      <span class="key speed-key"></span> speed-up, × <span class="key agree-key"></span> agreement,
+      right
+    </p>
+    ${sweepPlot(points, behind, now)}`;
+}
+
+const NONE: readonly SweepPoint[] = [];
+
+function outcome(page: Page, { points, status }: ViewSweep) {
+  const best = status === 'running' ? undefined : bestOf(points);
+  return html`<div class="bar">
+      <vscode-button
+        secondary
+        ?disabled=${best === undefined}
+        @click=${() => {
+          if (best) page.set({ epsilon: best.epsilon, mode: 'fast' });
+        }}
+        >Use the best</vscode-button
+      >
+      <span class="muted grow" id="best">
+        ${
+          best
+            ? `ε ${best.epsilon.toFixed(2)}: ${best.speedup.toFixed(2)} × at ${percent(best.agreement)} agreement`
+            : status === 'running'
+              ? ''
+              : 'No threshold agrees with the exact text for 99 % or more.'
+        }
+      </span>
+    </div>
+    <details>
+      <summary>Numbers</summary>
+      <table id="sweep-numbers">
+        <thead>
+          <tr>
+            <th scope="col">${EPSILON_SIGN}</th>
+            <th scope="col">Tokens a step</th>
+            <th scope="col">Speed-up</th>
+            <th scope="col">Agreement</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${points.map(
+            (point) =>
+              html`<tr>
+                <th scope="row">${point.epsilon.toFixed(2)}</th>
+                <td>${point.tokensPerStep.toFixed(2)}</td>
+                <td>${point.speedup.toFixed(2)} ×</td>
+                <td>${percent(point.agreement)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </details>`;
 }

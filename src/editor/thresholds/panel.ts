@@ -9,16 +9,17 @@ import {
   readToHost,
   type ToHost,
   type ToPage,
+  type ViewCard,
   type ViewPlace,
   type ViewSettings,
   type ViewState,
 } from '../../../media/thresholds/messages';
 import type { InspectRequest } from '../../engine/protocol';
+import { readCurve, type CurveFound } from '../../models/threshold-curve';
 import { contextAt } from '../document';
 import type { OtherFiles } from '../other-files';
 import type { CompletionRecord, Session } from '../session';
 import { completionSettings, touchesSettings } from '../settings';
-import { readCard } from './card';
 import { idsBefore, viewOf } from './completion';
 import type { Counters } from './counters';
 import { pageHtml } from './page';
@@ -164,8 +165,7 @@ export class ThresholdPanel implements vscode.Disposable {
     if (record) this.#completed(record);
     await this.#inspect({ kind: 'cursor' });
     this.#tellState(); // The model is known now, and with it its own settings.
-    const points = await readCard(this.session.suite, this.session.model?.id ?? '');
-    this.#send({ type: 'card', points });
+    await this.#tellCard();
   }
 
   async #inspect(place: ViewPlace): Promise<void> {
@@ -299,6 +299,11 @@ export class ThresholdPanel implements vscode.Disposable {
     }
   }
 
+  async #tellCard(): Promise<void> {
+    const { model, suite } = this.session;
+    if (model) this.#send({ type: 'card', card: cardOf(await readCurve(suite, model.id)) });
+  }
+
   #tellState(): void {
     const { state, model } = this.session;
     const message = 'message' in state ? state.message : '';
@@ -317,6 +322,14 @@ export class ThresholdPanel implements vscode.Disposable {
   #send(message: ToPage): void {
     void this.panel.webview.postMessage(message).then(undefined, () => undefined);
   }
+}
+
+function cardOf(found: CurveFound): ViewCard {
+  if (found.status === 'unreadable') return { ...found, message: found.message.slice(0, 4_000) };
+  if (found.status === 'none') return found;
+  const { tasks, kinds, heads, precision, curve } = found.curve;
+  const measuredOn = `${tasks} tasks (${kinds.join(', ')}), heads ${heads}, ${precision}`;
+  return { status: 'measured', points: curve, measuredOn };
 }
 
 function whereIs(uri: vscode.Uri, { line, character }: vscode.Position): string {

@@ -4,6 +4,7 @@
  */
 import type { SweepPoint, ViewSweep } from '../../../media/thresholds/messages';
 import type { CursorContext } from '../../completion/types';
+import { commonPrefix } from './agreement';
 
 /** What a run at a place came to. */
 export interface SweepRun {
@@ -102,10 +103,4 @@ function pointOf(epsilon: number, sum: Sum): SweepPoint[] {
       agreement: characters === 0 ? 1 : same / characters,
     },
   ];
-}
-
-function commonPrefix(one: string, other: string): number {
-  let length = 0;
-  while (length < one.length && one[length] === other[length]) length++;
-  return length;
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { partOf, tableOfPart } from '../../../src/decoding/cooccurrence-part';
-import { likeliestDecision, pictureOf, type Picture } from '../../../src/decoding/picture';
+import { createFastChooser } from '../../../src/decoding/fast-choice';
+import {
+  likeliestDecision,
+  pictureOf,
+  Pictures,
+  type Picture,
+} from '../../../src/decoding/picture';
 import type { Proposal } from '../../../src/decoding/proposal';
 import { predict } from '../../fixtures/scripted-stepper';
 import { anyOptions, anyProposal, anyTable } from './arbitrary';
@@ -38,7 +44,9 @@ describe('pictureOf', () => {
     fc.assert(
       fc.property(anyProposal, anyTable, anyOptions, (any, table, options) => {
         const recent = [1, 2, 3];
-        const decision = likeliestDecision(any, recent, { ...options, table });
+        const decide = createFastChooser({ ...options, table, choice: 'likeliest' });
+        const decision = decide(any, recent);
+        assert.deepEqual(likeliestDecision(any, recent, { ...options, table }), decision);
         for (const trace of decision.tried) {
           const picture = pictureOf(any, recent, { ...options, table }, trace.order);
           assert.ok(picture);
@@ -53,6 +61,32 @@ describe('pictureOf', () => {
       }),
       { numRuns: 400 },
     );
+  });
+});
+
+describe('the pictures of a place', () => {
+  it('are the same whatever was asked for before', () => {
+    const many = fc.array(fc.tuple(anyOptions, fc.integer({ min: 2, max: 4 })), { maxLength: 8 });
+    fc.assert(
+      fc.property(anyProposal, anyTable, many, (any, table, asked) => {
+        const pictures = new Pictures(any, [1, 2, 3], table);
+        for (const [options, order] of asked) {
+          const fresh = pictureOf(any, [1, 2, 3], { ...options, table }, order);
+          assert.deepEqual(numbers(pictures.picture(options, order)), numbers(fresh));
+          const decide = createFastChooser({ ...options, table, choice: 'likeliest' });
+          assert.deepEqual(pictures.decision(options), decide(any, [1, 2, 3]));
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('make J once for all thresholds', () => {
+    const pictures = new Pictures(proposal, [], undefined);
+    const [one, other] = [0.3, 0.9].map((epsilon) => pictures.picture({ ...bare, epsilon }, 2));
+    assert.equal(one?.plain, other?.plain);
+    const warmer = pictures.picture({ ...bare, temperature: 2 }, 2);
+    assert.notEqual(warmer?.plain, one?.plain);
   });
 });
 

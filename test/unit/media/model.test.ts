@@ -18,7 +18,7 @@ import { format, histogram, position } from '../../../media/thresholds/model/sca
 import { bestOf } from '../../../media/thresholds/model/sweep';
 import { MOST_RUNS, runsOf, totalsOf } from '../../../media/thresholds/model/trace';
 import { createFastChooser } from '../../../src/decoding/fast-choice';
-import { chainedInspection, inspection } from '../../fixtures/inspection';
+import { chainedInspection, headlessInspection, inspection } from '../../fixtures/inspection';
 
 const settings: ViewSettings = {
   mode: 'fast',
@@ -172,10 +172,7 @@ describe('panels', () => {
         [2, 3],
       ],
     );
-    const bare = inspection('m');
-    assert.ok(bare.proposal.kind === 'independent');
-    const heads = bare.proposal.heads.slice(0, 1);
-    const base = placeOf({ ...bare, depth: 0, proposal: { kind: 'independent', heads } });
+    const base = placeOf(headlessInspection('m'));
     assert.deepEqual(orders(base), []);
     assert.equal(panel(base, settings, 2, 'plain'), undefined);
     assert.equal(ladderOf(base, settings).tokens.length, 1);

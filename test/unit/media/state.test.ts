@@ -95,6 +95,16 @@ describe('the state of the threshold view', () => {
     ]);
   });
 
+  it('knows whether the model card has a curve only once it was told', () => {
+    const fresh = freshState(undefined);
+    assert.equal(fresh.card, undefined);
+    const none = { type: 'card', card: { status: 'none' } } as const;
+    assert.deepEqual(readToPage(none), none);
+    assert.deepEqual(told(fresh, none).card, { status: 'none' });
+    const invented = { type: 'card', card: { status: 'measured', points: [{ epsilon: 2 }] } };
+    assert.equal(readToPage(invented), undefined);
+  });
+
   it('says why nothing was seen, and keeps showing what was', () => {
     const message = {
       type: 'inspection',

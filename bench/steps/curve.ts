@@ -1,0 +1,47 @@
+/** From a run of this bench to a model's curve over ε_b, as the threshold view shows it. Pure. */
+import { agreementOf } from '../../src/editor/thresholds/agreement';
+import { checkCurve, type CurvePoint, type ThresholdCurve } from '../../src/models/threshold-curve';
+import type { Outcome, ResultRow, Results } from './results';
+import { modeFigures } from './summary';
+
+/**
+ * @param file name of the results, for who wants to look them up
+ * @throws when the run has no thresholds, or no plain decoding to compare them with
+ */
+export function curveOf({ header, rows }: Results, file: string): ThresholdCurve {
+  const { model, heads, precision, threads, modes } = header;
+  const all = [...rows.values()];
+  const thresholds = modes
+    .flatMap((mode) => (/^fast:/.test(mode) ? Number(mode.slice('fast:'.length)) : []))
+    .sort((a, b) => a - b);
+  if (!modes.includes('ar') || thresholds.length === 0) {
+    throw new Error(`${file} has no curve: run with --modes ar,fast:1,fast:0.5,… first.`);
+  }
+  return checkCurve({
+    ...{ kind: 'threshold-curve', version: 1, model, heads, precision, threads, results: file },
+    tasks: all.length,
+    kinds: [...new Set(all.map(({ kind }) => kind))],
+    curve: thresholds.map((epsilon) => pointOf(epsilon, header.modes, all)),
+  });
+}
+
+function pointOf(
+  epsilon: number,
+  modes: readonly string[],
+  rows: readonly ResultRow[],
+): CurvePoint {
+  const mode = modes.find((each) => each.startsWith('fast:') && Number(each.slice(5)) === epsilon);
+  const { tokensPerStep, speedUp } = modeFigures(mode ?? '', rows);
+  const pairs = rows.flatMap(({ modes: made }) => pairOf(made['ar'], made[mode ?? '']));
+  return {
+    epsilon,
+    tokensPerStep: round(tokensPerStep),
+    speedup: round(speedUp),
+    agreement: round(agreementOf(pairs)),
+  };
+}
+
+const pairOf = (plain: Outcome | undefined, own: Outcome | undefined) =>
+  plain && own ? [[plain.text, own.text] as const] : [];
+
+const round = (x: number) => Number(x.toFixed(4));
