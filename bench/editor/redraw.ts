@@ -26,7 +26,8 @@ interface Case {
   readonly order: number;
   readonly layout: 'cut' | 'all';
   readonly size: number;
-  readonly slider: 'epsilon' | 'alpha' | 'temperature';
+  /** `none`: a frame without a move, for what the measuring itself takes. */
+  readonly slider: 'none' | 'epsilon' | 'alpha' | 'temperature';
 }
 
 /** ms of each move. */
@@ -47,9 +48,9 @@ const FRAME_MS = 16;
 const MOVES = Number(process.argv[2] ?? 60);
 
 function casesOf({ model, proposal }: Inspection): Case[] {
-  const sliders = ['epsilon', 'temperature', 'alpha'] as const;
+  const sliders = ['none', 'epsilon', 'temperature', 'alpha'] as const;
   // Chained heads have no mask to weigh.
-  const moved = proposal.kind === 'chained' ? sliders.slice(0, 2) : sliders;
+  const moved = proposal.kind === 'chained' ? sliders.slice(0, 3) : sliders;
   return [2, 3].flatMap((order) =>
     (['cut', 'all'] as const).flatMap((layout) =>
       [10, 20].flatMap((size) => moved.map((slider) => ({ model, order, layout, size, slider }))),
@@ -65,19 +66,12 @@ async function main(): Promise<void> {
   const browser = await launchBrowser(path);
   const rows: Row[] = [];
   try {
-    server.write('notes.md', 'Nothing.\n');
+    // With no file beside it, the view has the whole window.
     const window = await EditorWindow.open(browser, server, { extension: process.cwd() });
     await window.page.setViewportSize({ width: 1920, height: 1200 });
-    await window.openFile('notes.md');
     await window.command('DynaMo: Show Thresholds');
-    let view = await viewFrame(window);
-    await view.locator('.heatmap').first().waitFor();
-    await window.command('View: Maximize Editor Group');
-    await window.until(
-      'a wide view',
-      async () => (view = await viewFrame(window)).evaluate(() => document.body.clientWidth),
-      (width) => width > 1400,
-    );
+    const view = await viewFrame(window);
+    await view.locator('input[data-setting="epsilon"]').waitFor();
     const told: ToPage[] = [
       { type: 'completion', completion: completion() },
       { type: 'sweep', sweep: sweep() },
@@ -137,7 +131,8 @@ async function prepare(view: Frame, { order, layout, size }: Case): Promise<void
 async function move(view: Frame, name: string): Promise<Pick<Row, 'script' | 'work'>> {
   return await view.evaluate(
     async ({ slider, moves }) => {
-      const input = document.querySelector<HTMLInputElement>(`input[data-setting="${slider}"]`);
+      const moved = slider === 'none' ? 'epsilon' : slider;
+      const input = document.querySelector<HTMLInputElement>(`input[data-setting="${moved}"]`);
       if (!input) throw new Error(`There is no slider ${slider}.`);
       const [low, high] = [Number(input.min), Number(input.max)];
       const script: number[] = [];
@@ -153,12 +148,15 @@ async function move(view: Frame, name: string): Promise<Pick<Row, 'script' | 'wo
         await frame();
         await painted();
         const turn = (2 * i) / moves;
-        input.value = String(low + (high - low) * (turn <= 1 ? turn : 2 - turn));
+        const value = String(low + (high - low) * (turn <= 1 ? turn : 2 - turn));
         // The first callback of the frame says when it begins, the last one when scripts are done.
         let began = 0;
         requestAnimationFrame(() => (began = performance.now()));
         const before = performance.now();
-        input.dispatchEvent(new Event('input', { bubbles: true }));
+        if (slider !== 'none') {
+          input.value = value;
+          input.dispatchEvent(new Event('input', { bubbles: true }));
+        }
         const handled = performance.now() - before;
         const drawn = new Promise<number>((resolve) =>
           requestAnimationFrame(() => {

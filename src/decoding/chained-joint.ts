@@ -77,6 +77,10 @@ export class ChainsJoint implements Joint {
     return this.tokensAt(order, place).map(({ id }) => id);
   }
 
+  holdsAny(order: number, place: number, ids: ReadonlySet<number>): boolean {
+    return this.idsAt(order, place).some((id) => ids.has(id));
+  }
+
   tokensAt(order: number, place: number): Choice[] {
     const [, width = 1] = this.shape(order);
     const row = this.rows(order)[Math.floor(place / width)];

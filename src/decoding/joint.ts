@@ -21,6 +21,8 @@ export interface Joint {
   fill(cells: Cells, order: number, minimum: number, mask: CooccurrenceMask | undefined): void;
   /** The token ids of a cell. Length [order]. */
   idsAt(order: number, place: number): number[];
+  /** Whether one of a cell's tokens is among `ids`. */
+  holdsAny(order: number, place: number, ids: ReadonlySet<number>): boolean;
   /** The tokens of a cell with the model's probability of each at temperature 1. Length [order]. */
   tokensAt(order: number, place: number): Choice[];
 }
@@ -93,6 +95,17 @@ class HeadsJoint implements Joint {
 
   idsAt(order: number, place: number): number[] {
     return this.ranksAt(order, place).map((rank, i) => this.heads[i]?.candidates.ids[rank] ?? 0);
+  }
+
+  /** Without a list of ranks: it may be asked for every cell of J. */
+  holdsAny(order: number, place: number, ids: ReadonlySet<number>): boolean {
+    const sizes = this.shape(order);
+    for (let axis = order - 1; axis >= 0; axis--) {
+      const size = sizes[axis] ?? 1;
+      if (ids.has(this.heads[axis]?.candidates.ids[place % size] ?? 0)) return true;
+      place = Math.floor(place / size);
+    }
+    return false;
   }
 
   tokensAt(order: number, place: number): Choice[] {

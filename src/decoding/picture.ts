@@ -5,7 +5,7 @@
  * Knows proposals and options. It must not know how a picture is drawn.
  */
 import { Cells } from './cells';
-import { CooccurrenceMask, type CooccurrenceTable, type MaskOptions } from './cooccurrence';
+import type { CooccurrenceMask, CooccurrenceTable, MaskOptions } from './cooccurrence';
 import { CutMemory, Cutter, type OrderTrace } from './cut';
 import { backOff, type Decision } from './fast-choice';
 import type { FastOptions } from './fast-options';
@@ -23,6 +23,10 @@ export interface Picture {
   readonly masked: Float64Array;
   /** Behind thresholds and penalty: 0 where nothing survived. */
   readonly left: Float64Array;
+  /** Places of the cells that survived, ascending. */
+  readonly survivors: Int32Array;
+  /** A cell of `left`. */
+  leftAt(place: number): number;
   readonly trace: OrderTrace;
   /** Place of the largest cell that was left; undefined when this order is backed off from. */
   readonly best: number | undefined;
@@ -79,7 +83,7 @@ export class Pictures {
     const last = pictures.at(-1);
     if (last?.best !== undefined) {
       const choices = joint.tokensAt(last.order, last.best);
-      return { choices, joint: last.left[last.best] ?? 0, tried };
+      return { choices, joint: last.leftAt(last.best), tried };
     }
     joint.fill(cells, 1, 0, undefined);
     const index = cells.largest();
@@ -97,18 +101,27 @@ export class Pictures {
     // At ε_b = 1 no order above 1 is tried, whatever the values are.
     const chosen = trace.outcome === 'chosen' && epsilon < 1;
     const shape = joint.shape(order);
+    const size = shape.reduce((product, length) => product * length, 1);
+    const survivors = cells.places.slice(0, cells.count);
+    const values = cells.values.slice(0, cells.count);
     const mask = cutter.mask(proposal.kind);
     return {
       order,
       shape,
-      // Made when they are looked at.
+      survivors,
+      leftAt: (place) => values[indexOf(survivors, place)] ?? 0,
+      // Made when they are looked at: few of them are.
       get plain() {
         return joint.dense(order, undefined);
       },
       get masked() {
         return joint.dense(order, mask);
       },
-      left: cells.scatter(shape.reduce((product, length) => product * length, 1)),
+      get left() {
+        const tensor = new Float64Array(size);
+        survivors.forEach((place, i) => (tensor[place] = values[i] ?? 0));
+        return tensor;
+      },
       trace,
       best: chosen ? cells.places[cells.largest()] : undefined,
       idsAt: (place) => joint.idsAt(order, place),
@@ -126,6 +139,19 @@ export class Pictures {
     };
     return this.joints.get(`${temperature} ${topK}`, make);
   }
+}
+
+/** Where a number stands in an ascending list; -1 if nowhere. */
+function indexOf(ascending: Int32Array, wanted: number): number {
+  let [low, high] = [0, ascending.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = ascending[middle] ?? 0;
+    if (found === wanted) return middle;
+    if (found < wanted) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
 }
 
 /** Masks stay the same ones while their options do, so that what was made with them is found again. */

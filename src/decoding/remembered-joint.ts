@@ -30,6 +30,10 @@ export class RememberedJoint implements Joint {
     return this.joint.idsAt(order, place);
   }
 
+  holdsAny(order: number, place: number, ids: ReadonlySet<number>): boolean {
+    return this.joint.holdsAny(order, place, ids);
+  }
+
   tokensAt(order: number, place: number): Choice[] {
     return this.joint.tokensAt(order, place);
   }

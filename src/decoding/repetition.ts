@@ -30,11 +30,10 @@ export function penalise(
   const latest = recent.slice(-penaltyWindow);
   const known = new Set(latest);
   for (let i = 0; i < cells.count; i++) {
-    const tokens = joint.idsAt(order, cells.places[i] ?? 0);
+    const place = cells.places[i] ?? 0;
     const repeated =
-      repeats === 'token'
-        ? tokens.some((id) => known.has(id))
-        : tokens.every((id) => known.has(id)) && contains(latest, tokens);
+      joint.holdsAny(order, place, known) &&
+      (repeats === 'token' || contains(latest, joint.idsAt(order, place)));
     if (repeated) cells.values[i] = (cells.values[i] ?? 0) / penalty;
   }
 }

@@ -89,6 +89,11 @@ describe('the threshold view in a real editor', () => {
     view
       .locator('.ladder td[data-survivors]')
       .evaluateAll((cells) => cells.map((cell) => Number(cell.getAttribute('data-survivors'))));
+  /** In the group beside the view, which stays in sight. */
+  const openBeside = async (name: string) => {
+    await window.page.locator('.view-lines').first().click();
+    await window.openFile(name);
+  };
   /** As if the extension had said it. */
   const tell = (message: ToPage) =>
     view.evaluate((said) => globalThis.postMessage(said, '*'), message);
@@ -214,7 +219,7 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('runs a sweep to its end, and uses the best threshold that it found', async () => {
-    await window.openFile('short.py');
+    await openBeside('short.py');
     await view.getByText('Run the sweep').click();
     await untilText('the end', '#swept', /2 places of short\.py/);
     const rows = view.locator('#sweep-numbers tbody tr');
@@ -235,7 +240,7 @@ describe('the threshold view in a real editor', () => {
     assert.ok(await view.locator('[data-name="mode"] input[value="fast"]').isChecked());
     await view.locator('vscode-button').filter({ hasText: 'Apply' }).click();
     await untilText('saved', '.controls > p', /saved settings/);
-    await window.openFile('sum.py');
+    await openBeside('sum.py');
     await window.press('Enter');
     await window.type('    re');
     await untilText('fast', '#completion-title ~ h3', /fast/);
@@ -261,9 +266,10 @@ describe('the threshold view in a real editor', () => {
     const small = smallInspection('hostile');
     const inspection: Inspection = {
       ...small,
+      promptTail: 'before \u202eafter',
       tokens: small.tokens.map((token) => ({ ...token, text: tokens[token.id % 3] ?? '' })),
     };
-    await tell({ type: 'inspection', where: '<b>here</b>', place: 'prompt', inspection });
+    await tell({ type: 'inspection', where: '<b>here</b>\u202e', place: 'prompt', inspection });
     await untilText('hostile', '.where strong', /<b>here<\/b>/);
     assert.equal(await view.locator('img, #view script, .where b').count(), 0);
     assert.match(await text('.verdict'), /<img␣src=x␣onerror=alert\(1\)>|⟨202E⟩|<\/svg>/);
@@ -445,7 +451,7 @@ async function cells(view: Frame): Promise<readonly Drawn[]> {
         const x = (left + c * cellWidth + 4) * devicePixelRatio;
         const y = (top + (r + 1) * cellHeight - 4) * devicePixelRatio;
         const pixel = context?.getImageData(Math.round(x), Math.round(y), 1, 1).data ?? [];
-        return { place, value: spec.values[place] ?? NaN, colour: [...pixel] };
+        return { place, value: spec.panel.valueAt(place), colour: [...pixel] };
       }),
     );
   });

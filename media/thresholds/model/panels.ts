@@ -16,8 +16,8 @@ export interface Panel {
   readonly picture: Picture;
   /** Whether cells that did not survive are taken away. */
   readonly cut: boolean;
-  /** The tensor that is drawn. */
-  readonly values: Float64Array;
+  /** What is drawn of a cell. */
+  valueAt(place: number): number;
 }
 
 export interface Grid {
@@ -45,7 +45,7 @@ export function panel(
   kind: PanelKind,
 ): Panel | undefined {
   const picture = place.pictures(settings.chains).picture(optionsOf(settings), order);
-  return picture && { key: kind, ...TITLED[kind], picture, values: valuesOf(picture, kind) };
+  return picture && { key: kind, ...TITLED[kind], picture, valueAt: valueAt(picture, kind) };
 }
 
 /** The five panels side by side: the paper's Figure 11. */
@@ -144,8 +144,10 @@ const TITLED = {
   cut: { title: 'Thresholded', cut: true },
 } as const;
 
-function valuesOf(picture: Picture, kind: PanelKind): Float64Array {
-  return kind === 'cut' ? picture.left : picture[kind];
+function valueAt(picture: Picture, kind: PanelKind): Panel['valueAt'] {
+  if (kind === 'cut') return (place) => picture.leftAt(place);
+  const values = picture[kind];
+  return (place) => values[place] ?? 0;
 }
 
 const trim = (x: number) => String(Number(x.toFixed(2)));

@@ -49,22 +49,22 @@ export interface Histogram {
 
 export const BINS = 40;
 
-/** `left`: the same cells behind the thresholds, 0 where nothing survived. */
-export function histogram(values: Float64Array, left: Float64Array): Histogram {
+/** @param places of the cells that survived */
+export function histogram(values: Float64Array, places: Iterable<number>): Histogram {
   const edges = Array.from({ length: BINS }, (_, bin) => LOWEST - (bin * LOWEST) / BINS);
   const counts = edges.map(() => 0);
   const survivors = edges.map(() => 0);
   const lowest = 10 ** LOWEST;
+  const count = (bins: number[], value: number) => {
+    if (value < lowest) return false;
+    const bin = Math.min(BINS - 1, Math.floor(position(value) * BINS));
+    bins[bin] = (bins[bin] ?? 0) + 1;
+    return true;
+  };
   let zeros = 0;
   for (let place = 0; place < values.length; place++) {
-    const value = values[place] ?? 0;
-    if (value < lowest) {
-      zeros++;
-      continue;
-    }
-    const bin = Math.min(BINS - 1, Math.floor(position(value) * BINS));
-    counts[bin] = (counts[bin] ?? 0) + 1;
-    if ((left[place] ?? 0) > 0) survivors[bin] = (survivors[bin] ?? 0) + 1;
+    if (!count(counts, values[place] ?? 0)) zeros++;
   }
+  for (const place of places) count(survivors, values[place] ?? 0);
   return { edges, counts, survivors, zeros };
 }

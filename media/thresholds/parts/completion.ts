@@ -1,6 +1,7 @@
 /** The last completion, step by step, and what the controls' settings would make of it. */
 import { html, nothing, type TemplateResult } from 'lit';
 import type { ViewCompletion } from '../messages';
+import { readable } from '../model/label';
 import { MOST_RUNS, describeStep, runsOf, totalsOf, type Colour, type Run } from '../model/trace';
 import { lastOf } from '../model/memo';
 import type { Page } from '../page';
@@ -17,7 +18,7 @@ export function completionPart(page: Page): TemplateResult {
     ${
       editor
         ? html`<div class="bar">
-              <span class="grow where"><strong>${editor.where}</strong></span>
+              <span class="grow where"><strong>${readable(editor.where)}</strong></span>
               ${segmented(
                 'Colour by',
                 'colour',

@@ -6,19 +6,14 @@
 import { shorten, type Label } from '../model/label';
 import type { Measures } from '../model/measures';
 import { outline } from '../model/outline';
-import type { Grid } from '../model/panels';
+import type { Grid, Panel } from '../model/panels';
 import { format, formatShort, tone, TONES } from '../model/scale';
 import { colour, fonts, onTheme, toneColour } from './palette';
 
 export interface HeatmapSpec {
   readonly grid: Grid;
   readonly measures: Measures;
-  /** The tensor that is drawn. */
-  readonly values: Float64Array;
-  /** 0 where nothing survived. */
-  readonly left: Float64Array;
-  /** Place of the cell that is chosen. */
-  readonly best: number | undefined;
+  readonly panel: Panel;
   /** Cell under the pointer or the keyboard's cursor. */
   readonly here: { readonly row: number; readonly column: number } | undefined;
 }
@@ -70,9 +65,9 @@ class HeatmapElement extends HTMLElement {
   }
 }
 
-function drawLabels(context: CanvasRenderingContext2D, { grid, measures, best }: HeatmapSpec) {
+function drawLabels(context: CanvasRenderingContext2D, { grid, measures, panel }: HeatmapSpec) {
   const { left, top, cellWidth, cellHeight, labelLength } = measures;
-  const chosen = cellOf(grid, best);
+  const chosen = cellOf(grid, panel.picture.best);
   const write = (text: string, label: Label | undefined, bold: boolean) => {
     const style = `${label?.name === true ? 'italic ' : ''}${bold ? 'bold ' : ''}`;
     context.font = `${style}11px ${fonts().mono}`;
@@ -96,13 +91,13 @@ function drawLabels(context: CanvasRenderingContext2D, { grid, measures, best }:
 }
 
 function drawCells(context: CanvasRenderingContext2D, spec: HeatmapSpec): void {
-  const { grid, measures, values } = spec;
+  const { grid, measures, panel } = spec;
   const { cellWidth, cellHeight } = measures;
   const byTone = new Map<number, [x: number, y: number][]>();
   const empty = new Path2D();
   for (const [row, { cells }] of grid.rows.entries()) {
     for (const [column, { place }] of cells.entries()) {
-      const value = values[place] ?? 0;
+      const value = panel.valueAt(place);
       const [x, y] = [column * cellWidth, row * cellHeight];
       if (value > 0) {
         const own = byTone.get(tone(value)) ?? [];
@@ -124,7 +119,7 @@ function drawCells(context: CanvasRenderingContext2D, spec: HeatmapSpec): void {
 }
 
 /** What a cell says: its value where there is room, its token where columns have no common label. */
-function drawValues(context: CanvasRenderingContext2D, { grid, measures, values }: HeatmapSpec) {
+function drawValues(context: CanvasRenderingContext2D, { grid, measures, panel }: HeatmapSpec) {
   const { cellWidth, cellHeight } = measures;
   const own = grid.columns === undefined;
   const { text: plain, mono } = fonts();
@@ -133,7 +128,7 @@ function drawValues(context: CanvasRenderingContext2D, { grid, measures, values 
   context.textBaseline = 'middle';
   for (const [row, { cells }] of grid.rows.entries()) {
     for (const [column, { place, label }] of cells.entries()) {
-      const value = values[place] ?? 0;
+      const value = panel.valueAt(place);
       const [x, y] = [(column + 0.5) * cellWidth, (row + 0.5) * cellHeight];
       context.fillStyle = colour(
         value === 0 ? '--quiet' : tone(value) > TONES * 0.62 ? '--ink-dark' : '--ink',
@@ -151,10 +146,11 @@ function drawValues(context: CanvasRenderingContext2D, { grid, measures, values 
 }
 
 function drawMarks(context: CanvasRenderingContext2D, spec: HeatmapSpec): void {
-  const { grid, measures, left, best, here } = spec;
+  const { grid, measures, panel, here } = spec;
+  const { picture } = panel;
   const { rows, columns, cellWidth, cellHeight } = measures;
   const survives = (row: number, column: number) =>
-    (left[grid.rows[row]?.cells[column]?.place ?? -1] ?? 0) > 0;
+    picture.leftAt(grid.rows[row]?.cells[column]?.place ?? -1) > 0;
   context.lineWidth = 2;
   context.strokeStyle = colour('--survive');
   context.stroke(new Path2D(outline(rows, columns, survives, cellWidth, cellHeight)));
@@ -166,7 +162,7 @@ function drawMarks(context: CanvasRenderingContext2D, spec: HeatmapSpec): void {
     context.strokeRect(x + 2, y + 2, cellWidth - 4, cellHeight - 4);
     context.setLineDash([]);
   };
-  ring(cellOf(grid, best), '--fore', [3, 2]);
+  ring(cellOf(grid, picture.best), '--fore', [3, 2]);
   ring(here, '--accent', []);
 }
 

@@ -11,13 +11,12 @@ import type { HeatmapSpec } from './heatmap-element';
 const measured = lastOf(measure);
 
 export function heatmap(page: Page, panel: Panel, grid: Grid, width: number): TemplateResult {
-  const { picture, key, title, values } = panel;
+  const { picture, key, title } = panel;
   const measures = measured(grid, width);
   const { rows, columns } = measures;
   const { cell } = page.state;
   const here = cell?.panel === key ? cell : undefined;
-  const { left, best } = picture;
-  const spec: HeatmapSpec = { grid, measures, values, left, best, here };
+  const spec: HeatmapSpec = { grid, measures, panel, here };
   const describe = `${title}: ${rows} by ${columns} cells. Arrow keys move through them.`;
   return html`<figure class="panel">
     <figcaption>${title}</figcaption>

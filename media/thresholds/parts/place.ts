@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { ladderOf, type Ladder } from '../model/decision';
 import { gridOf, orders, panel, panels, slices, type Panel } from '../model/panels';
 import { format, histogram, position } from '../model/scale';
-import { visible } from '../model/label';
+import { readable, visible } from '../model/label';
 import { lastOf } from '../model/memo';
 import type { Place } from '../model/options';
 import type { ViewSettings } from '../messages';
@@ -25,7 +25,7 @@ const drawn = lastOf(
 const main = lastOf((place: Place, settings: ViewSettings, order: number) =>
   panel(place, settings, order, 'cut'),
 );
-const counted = lastOf((values: Float64Array, left: Float64Array) => histogram(values, left));
+const counted = lastOf(histogram);
 
 export function placePart(page: Page, width: number): TemplateResult {
   const { state } = page;
@@ -90,7 +90,7 @@ function seenPart(page: Page, seen: Seen, width: number) {
   const { place } = seen;
   const { inspection } = place;
   return html`<p class="where">
-      <strong>${seen.where}</strong>
+      <strong>${readable(seen.where)}</strong>
       <span class="tail" dir="ltr">${tail(inspection.promptTail)}</span>
       <span class="muted"
         >${inspection.promptTokens} prompt tokens, ${inspection.reusedTokens} of them from the
@@ -206,7 +206,7 @@ function jointPart(page: Page, place: Place, settings: ViewSettings, width: numb
       })}
     </div>
     ${readout(page, place, shown)} ${legend(cut)}
-    ${histogramPlot(counted(cut.picture.masked, cut.picture.left), cut.picture.trace)}`;
+    ${histogramPlot(counted(cut.picture.masked, cut.picture.survivors), cut.picture.trace)}`;
 }
 
 function toolbar(page: Page, place: Place) {
@@ -286,7 +286,7 @@ function readout({ state }: Page, place: Place, shown: readonly Panel[]) {
   }
   const { picture } = panel;
   const ids = picture.idsAt(found.place);
-  const survives = (picture.left[found.place] ?? 0) > 0;
+  const survives = picture.leftAt(found.place) > 0;
   return html`<p id="readout" class="readout" role="status">
     ${ids.map((id) => tokenChip(place.label(id)))}
     <span>plain <b>${format(picture.plain[found.place] ?? 0)}</b></span>
@@ -346,4 +346,4 @@ function panelWidth(width: number): number {
 /** Cells that have a token of their own need room for it. */
 const columnsIn = (width: number) => Math.max(3, Math.floor((width - 110) / 50));
 
-const tail = (text: string) => `…${text.slice(-80)}`.replace(/\s+/g, ' ');
+const tail = (text: string) => readable(`…${text.slice(-80)}`.replace(/\s+/g, ' '));

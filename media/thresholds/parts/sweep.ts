@@ -1,6 +1,7 @@
 /** The sweep over ε_b: what each threshold would bring on this file. */
 import { html, nothing, type TemplateResult } from 'lit';
 import type { SweepPoint, ViewCard, ViewSweep } from '../messages';
+import { readable } from '../model/label';
 import { percent } from '../model/scale';
 import { bestOf } from '../model/sweep';
 import type { Page } from '../page';
@@ -49,7 +50,7 @@ export function sweepPart(page: Page): TemplateResult {
 function statusOf({ status, places, where, message }: ViewSweep) {
   const said = {
     running: '',
-    done: `${places} places of ${where}.`,
+    done: `${places} places of ${readable(where)}.`,
     cancelled: 'Cancelled; shown is what was measured until then.',
     failed: message ?? 'The sweep failed.',
   }[status];
