@@ -321,8 +321,8 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('says so when the engine dies, and goes on when it is back', async () => {
-    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     await choose('source', 'cursor');
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
     await untilText('died', '#view', /engine ended and starts again|is being loaded/);
     await window.until(
       'the engine again',
@@ -414,8 +414,6 @@ describe('the threshold view in a real editor', () => {
   it('keeps its state when the window is loaded again', async () => {
     await window.page.reload();
     await window.page.waitForSelector('.monaco-workbench');
-    await window.page.locator('.tab').filter({ hasText: 'Threshold view' }).waitFor();
-    await window.command('DynaMo: Show Thresholds');
     await isAsLeft();
     await view.locator('dynamo-heatmap').first().waitFor();
   });

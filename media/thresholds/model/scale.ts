@@ -62,8 +62,8 @@ export function histogram(values: Float64Array, places: Iterable<number>): Histo
     return true;
   };
   let zeros = 0;
-  for (let place = 0; place < values.length; place++) {
-    if (!count(counts, values[place] ?? 0)) zeros++;
+  for (const value of values) {
+    if (!count(counts, value)) zeros++;
   }
   for (const place of places) count(survivors, values[place] ?? 0);
   return { edges, counts, survivors, zeros };

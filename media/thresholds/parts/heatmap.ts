@@ -11,7 +11,7 @@ import type { HeatmapSpec } from './heatmap-element';
 const measured = lastOf(measure);
 
 export function heatmap(page: Page, panel: Panel, grid: Grid, width: number): TemplateResult {
-  const { picture, key, title } = panel;
+  const { key, title } = panel;
   const measures = measured(grid, width);
   const { rows, columns } = measures;
   const { cell } = page.state;
