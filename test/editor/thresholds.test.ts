@@ -411,13 +411,6 @@ describe('the threshold view in a real editor', () => {
     await isAsLeft();
   });
 
-  it('keeps its state when the window is loaded again', async () => {
-    await window.page.reload();
-    await window.page.waitForSelector('.monaco-workbench');
-    await isAsLeft();
-    await view.locator('dynamo-heatmap').first().waitFor();
-  });
-
   it('leaves no error behind', () => {
     assert.deepEqual(window.errors, []);
   });

@@ -1,7 +1,7 @@
 /**
  * `<dynamo-heatmap>`: one panel of J on a canvas. Colour for the value, an outline around what
  * survives, a ring around what is chosen. A canvas, because four hundred cells in each of five panels
- * change with every move of a slider, which no page of ten thousand nodes follows within a frame.
+ * change with every move of a slider, which no page of four thousand nodes follows within a frame.
  */
 import { shorten, type Label } from '../model/label';
 import type { Measures } from '../model/measures';
