@@ -1,28 +1,19 @@
-// `npm run bench:editor [-- latency|redraw] [N]`: benches in a real VS Code; see bench/editor/README.md.
+// `npm run bench:editor -- run|summary|leak|redraw …`: benches in a real VS Code; see bench/editor/.
 import { join } from 'node:path';
-import { build } from 'esbuild';
-import { cli, fail, root, run, setUp } from './setup.mjs';
+import { bundle, bundled } from './bundled.mjs';
+import { cli, root, run, setUp } from './setup.mjs';
 
-const BENCHES = ['latency', 'redraw'];
-
-const args = process.argv.slice(2);
-const name = Number.isNaN(Number(args[0] ?? '0')) ? args.shift() : 'latency';
-if (!BENCHES.includes(name)) fail(`There is no bench "${name}": ${BENCHES.join(' or ')}.`);
+const [name, ...args] = process.argv.slice(2);
 setUp();
-const env = { ...process.env, DYNAMO_HOME: join(root, '.cache', 'dynamo') };
+process.env.DYNAMO_HOME = join(root, '.cache', 'dynamo');
 const models = name === 'redraw' ? [['smollm2-135m'], []] : [[]];
 for (const model of models) {
-  run(process.execPath, [cli, 'models', 'install', ...model, '--if-missing'], { env });
+  run(process.execPath, [cli, 'models', 'install', ...model, '--if-missing']);
 }
-const outfile = join(root, 'out', 'bench', `editor-${name}.cjs`);
-await build({
-  absWorkingDir: root,
-  entryPoints: [`bench/editor/${name}.ts`],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  external: ['playwright-core', 'onnxruntime-node'],
-  logLevel: 'error',
-});
-run(process.execPath, [outfile, ...args], { env });
+if (name === 'redraw') {
+  run(process.execPath, [await bundle('bench/editor/redraw.ts', 'redraw'), ...args]);
+} else {
+  for (const host of ['observer', 'leak-host']) await bundle(`bench/editor/${host}.ts`, host);
+  const { main } = await bundled('bench/editor/main.ts');
+  process.exitCode = await main(process.argv.slice(2), root);
+}

@@ -6,7 +6,12 @@ import { root } from './setup.mjs';
 
 /** What a program exports, given its entry's path from the checkout's root. */
 export async function bundled(entry) {
-  const outfile = join(root, 'out', `${basename(dirname(entry))}.cjs`);
+  return createRequire(import.meta.url)(await bundle(entry));
+}
+
+/** Bundles a program; returns the path of what came of it. */
+export async function bundle(entry, name = basename(dirname(entry))) {
+  const outfile = join(root, 'out', `${name}.cjs`);
   await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -15,8 +20,8 @@ export async function bundled(entry) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
-    external: ['onnxruntime-node'],
+    external: ['onnxruntime-node', 'playwright-core', 'vscode'],
     logLevel: 'warning',
   });
-  return createRequire(import.meta.url)(outfile);
+  return outfile;
 }

@@ -1,0 +1,87 @@
+/**
+ * Runs inside the extension host while the bench types: writes down each completion that was asked
+ * of the engine, how long the event loop was held up, and how much of that was the extension's own.
+ */
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
+import { Session as Inspector, type Profiler } from 'node:inspector/promises';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as vscode from 'vscode';
+import type { Session } from '../../src/editor/session';
+import { longestStretches } from './stretches';
+
+/** What the extension exports in tests. */
+interface Parts {
+  readonly session: Session;
+  readonly activationMs: number;
+}
+
+export interface Asked {
+  /** When the request began, ms since the epoch. */
+  readonly began: number;
+  readonly latencyMs: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  readonly promptTokens: number;
+  readonly reusedTokens: number;
+  readonly tokens: number;
+  readonly steps: number;
+  readonly stopReason: string;
+}
+
+export interface HostFigures {
+  readonly activationMs: number;
+  /** Delay of a timer of 1 ms, whatever the reason, ms. */
+  readonly loop: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** The longest stretches of the extension's own code without a break, ms, longest first. */
+  readonly own: readonly { readonly ms: number; readonly where: string }[];
+  readonly seconds: number;
+}
+
+const SAMPLING_US = 500;
+
+export async function run(): Promise<void> {
+  const folder = process.env['DYNAMO_BENCH_FOLDER'];
+  if (!folder) throw new Error('DYNAMO_BENCH_FOLDER is not set.');
+  const extension = vscode.extensions.getExtension<Parts>('dynamo-completion.dynamo-completion');
+  if (!extension) throw new Error('The extension is not there.');
+  const { session, activationMs } = await extension.activate();
+  const listener = session.onDidComplete(({ result, latencyMs }) => {
+    const { prefillMs, decodeMs, promptTokens, reusedTokens, tokens, steps, stopReason } = result;
+    const asked: Asked = {
+      ...{ began: Date.now() - latencyMs, latencyMs, prefillMs, decodeMs },
+      ...{ promptTokens, reusedTokens, tokens, steps: steps.length, stopReason },
+    };
+    appendFileSync(join(folder, 'asked.jsonl'), `${JSON.stringify(asked)}\n`);
+  });
+  // What happens once, at the start, is activation's.
+  await until(() => existsSync(join(folder, 'begin')));
+  const started = performance.now();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const inspector = new Inspector();
+  inspector.connect();
+  await inspector.post('Profiler.enable');
+  await inspector.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
+  await inspector.post('Profiler.start');
+  delay.enable();
+  await until(() => existsSync(join(folder, 'end')));
+  delay.disable();
+  const { profile } = (await inspector.post('Profiler.stop')) as {
+    readonly profile: Profiler.Profile;
+  };
+  inspector.disconnect();
+  listener.dispose();
+  const ms = (nanoseconds: number): number => Math.round(nanoseconds / 1e4) / 100;
+  const figures: HostFigures = {
+    activationMs,
+    loop: { p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) },
+    own: longestStretches(profile, join(extension.extensionPath, 'dist'), 5),
+    seconds: (performance.now() - started) / 1000,
+  };
+  writeFileSync(join(folder, 'figures.json'), JSON.stringify(figures));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(200);
+}
