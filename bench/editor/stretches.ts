@@ -3,7 +3,7 @@ import type { Profiler } from 'node:inspector/promises';
 
 export interface Stretch {
   readonly ms: number;
-  /** The function that most of it was spent in. */
+  /** The functions that most of it was spent in, with their ms and places in the bundle. */
   readonly where: string;
 }
 
@@ -32,7 +32,11 @@ export function longestStretches(
   let us = 0;
   let places = new Map<string, number>();
   const end = () => {
-    const [where = ''] = [...places].sort(([, a], [, b]) => b - a)[0] ?? [];
+    const where = [...places]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 3)
+      .map(([name, took]) => `${name} ${Math.round(took / 100) / 10}`)
+      .join(', ');
     if (us > 0) stretches.push({ ms: Math.round(us / 10) / 100, where });
     us = 0;
     places = new Map();
@@ -43,11 +47,19 @@ export function longestStretches(
     const name = nodes.get(id)?.callFrame.functionName ?? '';
     if (isOwn(id) || (name === COLLECTOR && us > 0)) {
       us += delta;
-      places.set(name, (places.get(name) ?? 0) + delta);
+      const place = nameOf(nodes.get(id));
+      places.set(place, (places.get(place) ?? 0) + delta);
     } else if (us > 0 && (IDLE.has(name) || name !== COLLECTOR)) end();
   }
   end();
   return stretches.sort((a, b) => b.ms - a.ms).slice(0, most);
+}
+
+function nameOf(node: Profiler.ProfileNode | undefined): string {
+  if (!node) return '';
+  const { functionName, url, lineNumber, columnNumber } = node.callFrame;
+  const file = url.slice(url.lastIndexOf('/') + 1);
+  return `${functionName}@${file}:${lineNumber + 1}:${columnNumber + 1}`;
 }
 
 function remembered<K, V>(make: (key: K) => V): (key: K) => V {

@@ -21,7 +21,7 @@ export interface Suggestion {
 }
 
 /** The most closing characters that an editor writes by itself at one place. */
-const MOST_CLOSERS = 8;
+export const MOST_CLOSERS = 8;
 
 /**
  * What is left of `suggestion` at a later context; undefined when it does not fit or is used up.

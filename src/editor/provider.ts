@@ -6,10 +6,11 @@
 import * as vscode from 'vscode';
 import { replacement } from '../completion/display';
 import { refusal, withSelectedItem, type AskSituation } from '../completion/eligibility';
-import { accepted, stepBoundaries, type Suggestion } from '../completion/suggestion';
+import { accepted, restOf, type Suggestion } from '../completion/suggestion';
 import { Suggestions } from '../completion/suggestions';
 import type { CursorContext } from '../completion/types';
-import type { CompletionRequest, CompletionResult } from '../engine/protocol';
+import type { CompletionRequest } from '../engine/protocol';
+import { Asker, type Question } from './asker';
 import { around, contextAt, isWritableScheme } from './document';
 import type { OtherFiles } from './other-files';
 import type { Pause } from './pause';
@@ -20,9 +21,6 @@ import { completionSettings, isEnabled } from './settings';
 const SECOND = { temperature: 0.8, seeds: [1, 2] } as const;
 /** A user who asked waits longer than one who types. */
 const EXPLICIT_DEADLINE_MS = 5_000;
-
-/** So many deadlines pass before a suggestion is given up of which there is nothing yet. */
-const MOST_DEADLINES = 8;
 
 interface Place {
   readonly document: vscode.TextDocument;
@@ -39,8 +37,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   readonly #documents = new Map<string, Suggestions>();
   readonly #changes = new Map<string, 'insertion' | 'deletion'>();
   readonly #disposables: vscode.Disposable[];
-  /** The context that look-ahead works on. */
-  #ahead: CursorContext | undefined;
+  readonly #asker: Asker;
   /** Whether the next explicit trigger is the extension's own. */
   #ownTrigger = false;
   #shown: Shown | undefined;
@@ -50,7 +47,9 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     private readonly pause: Pause,
     private readonly otherFiles: OtherFiles,
   ) {
+    this.#asker = new Asker(session);
     this.#disposables = [
+      this.#asker,
       vscode.workspace.onDidChangeTextDocument((event) => this.#changed(event)),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => {
         this.#documents.delete(uri.toString());
@@ -131,51 +130,63 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     if (this.session.generating) return undefined;
     if (!explicit && refusal({ ...situation, ...(change && { change }) })) return undefined;
 
-    const abort = new AbortController();
-    const cancellation = token.onCancellationRequested(() => abort.abort());
     try {
-      const first = known ?? (await this.#ask(place, context, explicit, abort.signal));
+      const first = known ?? (await this.#answer(place, context, explicit, token));
       if (!first || token.isCancellationRequested) return undefined;
-      suggestions.add(first);
       if (!explicit) return show([first]);
-      const second = await this.#second(place, first, abort.signal);
+      const second = await this.#second(place, first, token);
       return show(second ? [first, second] : [first]);
     } catch (error) {
       this.#complain(error, explicit);
       return undefined;
-    } finally {
-      cancellation.dispose();
     }
   }
 
-  async #ask(
+  /** What there is to show at a place: of the question under way, as long as it may be its answer. */
+  async #answer(
     place: Place,
     context: CursorContext,
     explicit: boolean,
-    signal: AbortSignal,
-    sampling?: { readonly temperature: number; readonly seed: number },
+    token: vscode.CancellationToken,
   ): Promise<Suggestion | undefined> {
-    const request = this.#request(place, context, explicit);
-    const started = performance.now();
-    let result = await this.session.complete({ ...request, ...sampling }, signal);
-    // Time that was spent on reading a long prompt is not lost: the cache has what was read.
-    for (let more = 1; more < MOST_DEADLINES && nothingYet(result); more += 1) {
-      result = await this.session.complete({ ...request, ...sampling }, signal);
+    for (;;) {
+      const question =
+        this.#asker.underway(context) ??
+        this.#ask(place, context, this.#request(place, context, explicit));
+      const outcome = await question.until(context, token);
+      if (token.isCancellationRequested || outcome === 'none') return undefined;
+      if (outcome !== 'other') return outcome;
     }
-    const latencyMs = performance.now() - started;
-    this.session.log.debug(
-      `completion: ${Math.round(latencyMs)} ms (prefill ${Math.round(result.prefillMs)}), ` +
-        `${result.promptTokens} prompt tokens, ${result.reusedTokens} reused, ` +
-        `${result.tokens} tokens in ${result.steps.length} steps, ended by ${result.stopReason}`,
-    );
-    this.session.record({
-      request,
-      result,
-      document: place.document.uri,
-      position: place.position,
-      latencyMs,
-    });
-    return suggestionOf(context, result);
+  }
+
+  /** Asks; what comes of it is kept, and shown where its first line is shown already. */
+  #ask(place: Place, context: CursorContext, request: CompletionRequest): Question {
+    const { document, position } = place;
+    const question = this.#asker.ask(request, context);
+    question.answer
+      .then(({ suggestion, result, latencyMs }) => {
+        this.session.log.debug(
+          `completion: ${Math.round(latencyMs)} ms (prefill ${Math.round(result.prefillMs)}), ` +
+            `${result.promptTokens} prompt tokens, ${result.reusedTokens} reused, ` +
+            `${result.tokens} tokens in ${result.steps.length} steps, ended by ${result.stopReason}`,
+        );
+        if (suggestion) this.#suggestions(document).add(suggestion);
+        // Look-ahead is of interest to nobody until somebody waits for it.
+        if (!question.wanted) return;
+        this.session.record({ request, result, document: document.uri, position, latencyMs });
+        if (suggestion) this.#showRest(document, question, suggestion);
+      })
+      .catch(() => undefined); // Whoever waits for it is told.
+    return question;
+  }
+
+  /** The first line is on screen: the rest joins it, unless the user has gone on or sent it away. */
+  #showRest(document: vscode.TextDocument, { handedOut }: Question, whole: Suggestion): void {
+    const editor = vscode.window.activeTextEditor;
+    if (!handedOut || whole.text === handedOut.text) return;
+    if (this.#shown?.document !== document || editor?.document !== document) return;
+    const context = contextAt(document, editor.selection.active);
+    if (restOf(handedOut, context) && restOf(whole, context)) void this.refresh();
   }
 
   #request({ document }: Place, context: CursorContext, explicit: boolean): CompletionRequest {
@@ -201,12 +212,15 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   async #second(
     place: Place,
     first: Suggestion,
-    signal: AbortSignal,
+    token: vscode.CancellationToken,
   ): Promise<Suggestion | undefined> {
-    for (const seed of SECOND.seeds) {
-      const { temperature } = SECOND;
-      const other = await this.#ask(place, first.context, true, signal, { temperature, seed });
-      if (other && other.text !== first.text) return other;
+    const { temperature, seeds } = SECOND;
+    const { context } = first;
+    for (const seed of seeds) {
+      const request = { ...this.#request(place, context, true), temperature, seed };
+      const other = await this.#asker.ask(request, context).until(context, token);
+      if (token.isCancellationRequested) return undefined;
+      if (typeof other !== 'string' && other.text !== first.text) return other;
     }
     return undefined;
   }
@@ -216,23 +230,12 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     if (!completionSettings(place.document).lookAhead || this.session.state.kind !== 'ready')
       return;
     const context = accepted(suggestion);
-    const suggestions = this.#suggestions(place.document);
-    const same = (other: CursorContext | undefined): boolean =>
-      other?.prefix === context.prefix && other.suffix === context.suffix;
-    if (same(this.#ahead) || suggestions.at(context)) return;
+    if (this.#suggestions(place.document).at(context)) return;
+    // The rest of what is shown is under way, or this is.
+    if (this.#asker.underway(context) ?? this.#asker.underway(suggestion.context)) return;
     if (refusal(this.#situation(place.document, context, false))) return;
-    this.#ahead = context;
-    const request = this.#request(place, context, false);
-    this.session
-      .complete(request)
-      .then((result) => {
-        const next = suggestionOf(context, result);
-        if (next) suggestions.add(next);
-      })
-      .catch((error: unknown) => this.#complain(error, false))
-      .finally(() => {
-        if (this.#ahead === context) this.#ahead = undefined;
-      });
+    const question = this.#ask(place, context, this.#request(place, context, false));
+    question.answer.catch((error: unknown) => this.#complain(error, false));
   }
 
   #situation(
@@ -284,18 +287,4 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   }
 }
 
-const nothingYet = ({ text, stopReason }: CompletionResult): boolean =>
-  text === '' && stopReason === 'deadline';
-
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
-
-function suggestionOf(context: CursorContext, result: CompletionResult): Suggestion | undefined {
-  const { text, replaceRight, steps, stopReason } = result;
-  if (text === '') return undefined;
-  const boundaries = stepBoundaries(
-    steps.map((step) => step.text),
-    text,
-    context,
-  );
-  return { context, text, replace: replaceRight, boundaries, open: stopReason === 'deadline' };
-}

@@ -36,7 +36,7 @@ export interface CompletionRecord {
   readonly result: CompletionResult;
   readonly document: vscode.Uri;
   readonly position: vscode.Position;
-  /** From the request to its result, ms. */
+  /** From the request to the first line of its result, ms. */
   readonly latencyMs: number;
 }
 
@@ -132,12 +132,16 @@ export class Session implements vscode.Disposable {
 
   readonly settings = completionSettings;
 
-  async complete(request: CompletionRequest, signal?: AbortSignal): Promise<CompletionResult> {
+  async complete(
+    request: CompletionRequest,
+    signal?: AbortSignal,
+    onStep?: (step: StepSummary) => void,
+  ): Promise<CompletionResult> {
     const { engine } = await this.#ready(false);
     signal?.throwIfAborted();
     this.#requests += 1;
     this.#touch();
-    return await this.#guard(engine.complete(request, signal));
+    return await this.#guard(engine.complete(request, signal, onStep));
   }
 
   async generate(

@@ -111,11 +111,15 @@ export class Engine {
 
   /**
    * Completes at a cursor; of a huge document only the text near it is sent. A newer completion
-   * cancels the one before.
+   * cancels the one before. With `stream`, `onStep` gets each piece as soon as it is certain.
    */
-  async complete(request: CompletionRequest, signal?: AbortSignal): Promise<CompletionResult> {
+  async complete(
+    request: CompletionRequest,
+    signal?: AbortSignal,
+    onStep?: (step: StepSummary) => void,
+  ): Promise<CompletionResult> {
     const body = { type: 'complete', request: nearCursor(request) } as const;
-    const answer = await this.#ask(body, request.deadlineMs, signal);
+    const answer = await this.#ask(body, request.deadlineMs, signal, onStep);
     return resultOf(answer, 'completion');
   }
 

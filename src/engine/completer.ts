@@ -77,6 +77,7 @@ export function createCompleter(options: CompleterOptions): Completer {
   async function complete(
     request: CompletionRequest,
     signal: AbortSignal,
+    onStep?: StepListener,
   ): Promise<CompletionResult> {
     const { prefix, suffix, language, raw } = request;
     const context = { prefix, suffix, language };
@@ -87,7 +88,14 @@ export function createCompleter(options: CompleterOptions): Completer {
     const beyond = kind === 'continuation' ? suffix : truncated.suffix ? suffix : '';
     const nearby = request.mode === 'exact' ? encodeNearby(beyond.slice(0, NEARBY)) : [];
     const outcome = await run(
-      { request, prompt: tokens, healed, nearby, ...(stopper && { stopper }) },
+      {
+        request,
+        prompt: tokens,
+        healed,
+        nearby,
+        ...(stopper && { stopper }),
+        ...(onStep && { onStep }),
+      },
       signal,
     );
     if (raw) return { kind: 'completion', ...outcome, replaceRight: 0 };

@@ -11,7 +11,7 @@ import { EngineError, ERROR_CODES, ProtocolError } from './errors';
 import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Sizes that both sides hold to. */
 export const LIMITS = {
@@ -108,6 +108,8 @@ const completionRequest = z.strictObject({
   raw: z.boolean(),
   /** Takes no other completion's place, but gives its own to any that is not of this kind. */
   background: z.boolean().exactOptional(),
+  /** Tells each step while it happens, as a generation does. */
+  stream: z.boolean().exactOptional(),
   ...decoding,
 });
 

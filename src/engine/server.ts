@@ -31,7 +31,11 @@ export type StepListener = (step: StepSummary) => void;
 /** A model that is ready to be asked. A signal aborted with `DeadlineReached` ends with a result. */
 export interface OpenModel {
   readonly info: ModelInfo;
-  complete(request: CompletionRequest, signal: AbortSignal): Promise<CompletionResult>;
+  complete(
+    request: CompletionRequest,
+    signal: AbortSignal,
+    onStep?: StepListener,
+  ): Promise<CompletionResult>;
   generate(
     request: GenerationRequest,
     onStep: StepListener,
@@ -167,7 +171,7 @@ export class Server {
     const onStep: StepListener = (step) => this.#options.send({ type: 'step', id, step });
     const result =
       message.type === 'complete'
-        ? await model.complete(message.request, signal)
+        ? await model.complete(message.request, signal, message.request.stream ? onStep : undefined)
         : message.type === 'generate'
           ? await model.generate(message.request, onStep, signal)
           : message.type === 'measure'

@@ -1,0 +1,193 @@
+/**
+ * What is being asked of the engine: one completion at a time. A completion that is under way is
+ * not given up while the keys typed since agree with it; its first line is handed out before the
+ * rest is there. Knows nothing of what is shown.
+ */
+import type * as vscode from 'vscode';
+import { restOf, stepBoundaries, type Suggestion } from '../completion/suggestion';
+import type { CursorContext } from '../completion/types';
+import { firstLine, mayBecome } from '../completion/underway';
+import type { CompletionRequest, CompletionResult } from '../engine/protocol';
+import type { Session } from './session';
+
+/** So many deadlines pass before a suggestion is given up of which there is nothing yet. */
+const MOST_DEADLINES = 8;
+/** How long nobody waits for a completion before it is given up: the next key asks by then, ms. */
+const GRACE_MS = 250;
+
+/** What came of waiting: a suggestion, none, or that the text has gone another way. */
+export type Outcome = Suggestion | 'none' | 'other';
+
+export interface Answered {
+  readonly suggestion: Suggestion | undefined;
+  readonly result: CompletionResult;
+  /** From the request to the first line, or to the result where that came first, ms. */
+  readonly latencyMs: number;
+}
+
+export class Asker implements vscode.Disposable {
+  #current: Question | undefined;
+
+  constructor(private readonly session: Session) {}
+
+  dispose(): void {
+    this.#current?.cancel();
+  }
+
+  /** The question under way, when its answer may be what `context` needs. */
+  underway(context: CursorContext): Question | undefined {
+    return this.#current?.mayAnswer(context) ? this.#current : undefined;
+  }
+
+  /** Asks; whatever is under way is given up for it. */
+  ask(request: CompletionRequest, context: CursorContext): Question {
+    this.#current?.cancel();
+    this.#current = new Question(this.session, request, context);
+    return this.#current;
+  }
+}
+
+export class Question {
+  readonly answer: Promise<Answered>;
+  readonly #abort = new AbortController();
+  readonly #steps: string[] = [];
+  readonly #listeners = new Set<() => void>();
+  #answered: Answered | undefined;
+  #failure: unknown;
+  #over = false;
+  #waiting = 0;
+  #wanted = false;
+  #handedOut: Suggestion | undefined;
+  #grace: NodeJS.Timeout | undefined;
+  #line: Suggestion | undefined;
+  #lineMs: number | undefined;
+
+  constructor(
+    session: Session,
+    readonly request: CompletionRequest,
+    readonly context: CursorContext,
+  ) {
+    this.answer = this.#run(session);
+    this.answer
+      .then(
+        (answered) => (this.#answered = answered),
+        (error: unknown) => (this.#failure = error),
+      )
+      .finally(() => {
+        this.#over = true;
+        clearTimeout(this.#grace);
+        this.#tell();
+      });
+  }
+
+  /** The first line, once it was handed out before the rest. */
+  get handedOut(): Suggestion | undefined {
+    return this.#handedOut;
+  }
+
+  /** Whether anybody has waited for it. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  mayAnswer(context: CursorContext): boolean {
+    return !this.#over && mayBecome({ context: this.context, steps: this.#steps }, context);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#grace);
+    this.#abort.abort();
+  }
+
+  /**
+   * Waits for what there is to show at `context`: the place of the question, or one that was typed
+   * to from there.
+   *
+   * @throws what the engine says
+   */
+  async until(context: CursorContext, token: vscode.CancellationToken): Promise<Outcome> {
+    const cancellation = token.onCancellationRequested(() => this.#tell());
+    clearTimeout(this.#grace);
+    this.#waiting += 1;
+    this.#wanted = true;
+    try {
+      for (;;) {
+        const outcome = this.#outcome(context);
+        if (outcome !== undefined) return outcome;
+        if (token.isCancellationRequested) return 'none';
+        await new Promise<void>((resolve) => this.#listeners.add(resolve));
+      }
+    } finally {
+      cancellation.dispose();
+      this.#waiting -= 1;
+      if (this.#waiting === 0 && !this.#over && !this.#handedOut) {
+        this.#grace = setTimeout(() => this.cancel(), GRACE_MS);
+      }
+    }
+  }
+
+  /** Undefined while it is not known. */
+  #outcome(context: CursorContext): Outcome | undefined {
+    if (this.#answered) {
+      const { suggestion } = this.#answered;
+      const rest = suggestion && restOf(suggestion, context);
+      if (rest) return rest;
+      return context.prefix === this.context.prefix ? 'none' : 'other';
+    }
+    if (this.#over) throw this.#failure;
+    if (!this.mayAnswer(context)) return 'other';
+    const line = this.#line && restOf(this.#line, context);
+    if (line) this.#handedOut = this.#line;
+    return line;
+  }
+
+  async #run(session: Session): Promise<Answered> {
+    const { request, context } = this;
+    const { signal } = this.#abort;
+    const started = performance.now();
+    const ask = () => {
+      this.#steps.length = 0;
+      return session.complete({ ...request, stream: true }, signal, ({ text }) => {
+        this.#steps.push(text);
+        this.#line ??= firstLine({ context, steps: this.#steps });
+        if (this.#line) this.#lineMs ??= performance.now() - started;
+        this.#tell();
+      });
+    };
+    let result = await ask();
+    // Time that was spent on reading a long prompt is not lost: the cache has what was read.
+    for (let more = 1; more < MOST_DEADLINES && this.#wanted && nothingYet(result); more += 1) {
+      result = await ask();
+    }
+    const latencyMs = this.#lineMs ?? performance.now() - started;
+    return { suggestion: this.#suggestion(result), result, latencyMs };
+  }
+
+  /** What was shown of it stays, even where the whole text would have been cut before that. */
+  #suggestion(result: CompletionResult): Suggestion | undefined {
+    const whole = suggestionOf(this.context, result);
+    const line = this.#handedOut;
+    if (!line || whole?.text.startsWith(line.text)) return whole;
+    return { ...line, open: false };
+  }
+
+  #tell(): void {
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
+  }
+}
+
+const nothingYet = ({ text, stopReason }: CompletionResult): boolean =>
+  text === '' && stopReason === 'deadline';
+
+function suggestionOf(context: CursorContext, result: CompletionResult): Suggestion | undefined {
+  const { text, replaceRight, steps, stopReason } = result;
+  if (text === '') return undefined;
+  const boundaries = stepBoundaries(
+    steps.map((step) => step.text),
+    text,
+    context,
+  );
+  return { context, text, replace: replaceRight, boundaries, open: stopReason === 'deadline' };
+}
