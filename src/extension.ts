@@ -13,6 +13,7 @@ import { CompletionProvider } from './editor/provider';
 import { Session } from './editor/session';
 import { StatusItem } from './editor/status';
 import { registerThresholds } from './editor/thresholds';
+import { WarmUp } from './editor/warm-up';
 
 export function activate(context: vscode.ExtensionContext): unknown {
   const started = performance.now();
@@ -27,6 +28,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
     pause,
     otherFiles,
     provider,
+    new WarmUp(provider),
     vscode.languages.registerInlineCompletionItemProvider({ pattern: '**' }, provider),
     new StatusItem(session, pause),
     registerAcceptStep(provider),

@@ -91,6 +91,20 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     this.#ownTrigger = false;
   }
 
+  /** Lets the model read the text around a line's end, where typing is likely to go on. */
+  readAhead({ document, position }: Place): void {
+    const { session } = this;
+    if (!completionSettings(document).lookAhead || this.pause.active || session.generating) return;
+    if (session.state.kind !== 'ready' || session.state.busy) return;
+    const end = document.lineAt(position).range.end;
+    const context = contextAt(document, end);
+    if (refusal(this.#situation(document, context, false))) return;
+    const place = { document, position: end };
+    const request = { ...this.#request(place, context, false), maxTokens: 1, background: true };
+    delete request.deadlineMs; // Nobody waits for it.
+    session.complete(request).catch((error: unknown) => this.#complain(error, false));
+  }
+
   async provideInlineCompletionItems(
     document: vscode.TextDocument,
     position: vscode.Position,
