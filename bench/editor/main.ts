@@ -1,10 +1,12 @@
 /**
- * `npm run bench:editor -- run|summary --out FILE`: from a key to grey text in a real VS Code, with the
- * real 0.5B model. Stops after `--minutes` and goes on where it stood when it is run again.
+ * `npm run bench:editor -- run|summary|leak --out FILE`: from a key to grey text in a real VS Code, with
+ * the real 0.5B model, and what memory many completions leave. `run` stops after `--minutes` and goes
+ * on where it stood when it is run again.
  */
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,14 +16,15 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mkdirSync } from 'node:fs';
 import { installVsCode } from '../../test/editor/harness/install';
 import { EditorServer } from '../../test/editor/harness/server';
 import { EditorWindow, launchBrowser } from '../../test/editor/harness/window';
+import type { MemorySample } from './leak-host';
 import type { HostFigures } from './observer';
+import { untilQuiet } from './quiet';
 import { openResults, readResults, type KeyRow } from './rows';
 import { summary } from './summary';
-import { typeVisit } from './typing';
+import { typeVisit, type Desk } from './typing';
 import { visitsOf, type SourceFile, type Visit } from './visits';
 
 const SOURCES = join('training', 'oracle', 'heldout');
@@ -32,7 +35,7 @@ export async function main(args: readonly string[], root: string): Promise<numbe
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { out: text, rounds: text, minutes: text, label: text },
+    options: { out: text, rounds: text, minutes: text, label: text, completions: text },
   });
   const out = values.out ?? join(root, 'out', 'editor-latency.jsonl');
   if (positionals[0] === 'summary') {
@@ -40,6 +43,12 @@ export async function main(args: readonly string[], root: string): Promise<numbe
     return 0;
   }
   mkdirSync(dirname(out), { recursive: true });
+  if (positionals[0] === 'leak') {
+    const samples = await leak(root, Number(values.completions ?? 500));
+    console.table(samples);
+    writeFileSync(out, samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''));
+    return 0;
+  }
   const done = await openResults(out, {
     ...{ bench: 'editor-latency', model: MODEL, version: values.label ?? 'working tree' },
     ...{ processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism() },
@@ -76,17 +85,9 @@ async function measure(
   tell: (rows: readonly KeyRow[]) => void,
 ): Promise<HostFigures> {
   const end = performance.now() + minutes * 60_000;
-  const { vscode, browser: path } = installVsCode(join(root, '.cache'));
-  const folder = mkdtempSync(join(tmpdir(), 'dynamo-bench-'));
-  // What users have by default, not what tests want.
-  const settings = { 'dynamo.deadline': 1000 };
-  const env = { DYNAMO_BENCH_FOLDER: folder };
-  const server = await EditorServer.start({ vscode, settings, env });
-  const browser = await launchBrowser(path);
-  try {
+  return await withDesk(root, 'observer', {}, async (desk) => {
+    const { window, server, folder } = desk;
     server.write('first.py', 'def add(a, b):\n    return a\n');
-    const tests = join(root, 'out', 'observer.cjs');
-    const window = await EditorWindow.open(browser, server, { extension: root, tests });
     await window.untilStatus(/DynaMo/);
     await window.openFile('first.py');
     await window.type('    re');
@@ -94,22 +95,59 @@ async function measure(
     writeFileSync(join(folder, 'begin'), '');
     for (const visit of visits) {
       if (performance.now() > end) break;
+      const busy = await untilQuiet();
       const rows: KeyRow[] = [];
-      await typeVisit({ window, server, folder }, visit, (row) => rows.push(row));
-      tell(rows.map((row, index) => ({ ...row, index })));
+      await typeVisit(desk, visit, (row) => rows.push(row));
+      tell(rows.map((row, index) => ({ ...row, index, busy })));
       console.log(`${visit.name}: ${rows.map(({ firstLineMs }) => firstLineMs ?? '-').join(' ')}`);
     }
     writeFileSync(join(folder, 'end'), '');
-    const file = join(folder, 'figures.json');
-    await window.until(
-      'figures',
-      () => existsSync(file),
-      (there) => there,
-    );
-    return JSON.parse(readFileSync(file, 'utf8')) as HostFigures;
+    return (await written(window, join(folder, 'figures.json'))) as HostFigures;
+  });
+}
+
+/** So many completions in a row; what memory is held meanwhile. */
+async function leak(root: string, completions: number): Promise<readonly MemorySample[]> {
+  const env = { DYNAMO_BENCH_COMPLETIONS: String(completions) };
+  return await withDesk(root, 'leak-host', env, async ({ window, folder }) => {
+    const seconds = Math.ceil(2 * completions) + 60;
+    return (await written(window, join(folder, 'figures.json'), seconds)) as MemorySample[];
+  });
+}
+
+/** A real VS Code, with a bundle of this bench in its extension host. */
+async function withDesk<T>(
+  root: string,
+  host: 'observer' | 'leak-host',
+  more: Readonly<Record<string, string>>,
+  work: (desk: Desk) => Promise<T>,
+): Promise<T> {
+  const { vscode, browser: path } = installVsCode(join(root, '.cache'));
+  const folder = mkdtempSync(join(tmpdir(), 'dynamo-bench-'));
+  // What users have by default, not what tests want.
+  const settings = { 'dynamo.deadline': 1000 };
+  const env = { DYNAMO_BENCH_FOLDER: folder, ...more };
+  const server = await EditorServer.start({ vscode, settings, env });
+  const browser = await launchBrowser(path);
+  try {
+    for (const { name, text } of visitsOf(sources(root), 1)) {
+      if (host === 'leak-host') server.write(name, text);
+    }
+    const tests = join(root, 'out', `${host}.cjs`);
+    const window = await EditorWindow.open(browser, server, { extension: root, tests });
+    return await work({ window, server, folder });
   } finally {
     await browser.close();
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What the extension host has written, once it has. */
+async function written(window: EditorWindow, file: string, seconds = 60): Promise<unknown> {
+  for (let waited = 0; !existsSync(file); waited += 1) {
+    if (waited > seconds) throw new Error(`${file} did not come.`);
+    await window.page.waitForTimeout(1000);
+  }
+  return JSON.parse(readFileSync(file, 'utf8'));
 }

@@ -17,6 +17,8 @@ const row = z.strictObject({
   visit: z.string(),
   /** Place among the visit's keys. */
   index: z.int().optional(),
+  /** How busy the machine was when the visit began, 0 to 1. */
+  busy: number.optional(),
   kind: z.enum(['newFile', 'jump', 'warm', 'nextLine']),
   key: z.string(),
   /** From the opening or jump to the key, ms. */
