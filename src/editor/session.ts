@@ -3,6 +3,7 @@
  * and the last completion. The engine starts with the first request and ends when it has not been
  * asked for a while. Knows nothing of documents, widgets or commands.
  */
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Engine, EngineState } from '../engine/client';
@@ -258,6 +259,8 @@ export class Session implements vscode.Disposable {
       }
       const engine = new Engine({
         worker: this.#worker,
+        // Typing comes first: the editor's own processes need not wait for the engine's threads.
+        priority: constants.priority.PRIORITY_BELOW_NORMAL,
         onState: (state) => this.#follow(engine, state),
         onStderr: (text) => this.log.warn(`engine: ${text.trimEnd()}`),
       });

@@ -43,6 +43,8 @@ export interface EngineOptions {
   /** Path of the bundled worker, dist/worker.js. */
   readonly worker: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Of the child process, as in os.constants.priority; the caller's own when absent. */
+  readonly priority?: number;
   readonly onState?: (state: EngineState) => void;
   /** What the child writes to standard error. */
   readonly onStderr?: (text: string) => void;
@@ -211,12 +213,13 @@ export class Engine {
   }
 
   #launch(): EngineProcess {
-    const { worker, env, timing, onStderr } = this.#options;
+    const { worker, env, priority, timing, onStderr } = this.#options;
     const process = new EngineProcess({
       worker,
       clock: this.#clock,
       onState: (work) => this.#tell(work),
       ...(env && { env }),
+      ...(priority !== undefined && { priority }),
       ...(timing && { timing }),
       ...(onStderr && { onStderr }),
     });

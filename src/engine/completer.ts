@@ -54,6 +54,10 @@ export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
 /** Characters of text outside the prompt that drafts may repeat. */
 const NEARBY = 4096;
 
+/** Texts written before that drafts may repeat, and tokens in front of each, to be found by. */
+const MOST_WRITTEN = 2;
+const LEAD = 3;
+
 /** What one generation needs beyond the prompt. */
 interface Run {
   readonly request: CompletionRequest | GenerationRequest;
@@ -64,6 +68,8 @@ interface Run {
   readonly nearby?: readonly number[];
   readonly stopper?: Stopper;
   readonly onStep?: StepListener;
+  /** Told what was written, however it ended. */
+  readonly onEnd?: (tokens: readonly number[]) => void;
 }
 
 export function createCompleter(options: CompleterOptions): Completer {
@@ -73,6 +79,8 @@ export function createCompleter(options: CompleterOptions): Completer {
   );
 
   const encodeNearby = remembering((text) => tokenizer.encode(text));
+  /** What was written last, given up or not: of another beginning much is often written again. */
+  let written: readonly (readonly number[])[] = [];
 
   async function complete(
     request: CompletionRequest,
@@ -86,13 +94,20 @@ export function createCompleter(options: CompleterOptions): Completer {
     const stopper = stopperFor(request, context, multiline);
     // Text right of the cursor that the prompt has not, and that may be repeated.
     const beyond = kind === 'continuation' ? suffix : truncated.suffix ? suffix : '';
-    const nearby = request.mode === 'exact' ? encodeNearby(beyond.slice(0, NEARBY)) : [];
+    const drafting = request.mode === 'exact';
+    const text = drafting ? encodeNearby(beyond.slice(0, NEARBY)) : [];
+    const nearby = drafting && !raw ? [...text, ...written.flat()] : text;
+    const onEnd = (said: readonly number[]): void => {
+      if (said.length < 2) return;
+      written = [[...tokens.slice(-LEAD), ...said], ...written].slice(0, MOST_WRITTEN);
+    };
     const outcome = await run(
       {
         request,
         prompt: tokens,
         healed,
         nearby,
+        ...(drafting && !raw && { onEnd }),
         ...(stopper && { stopper }),
         ...(onStep && { onStep }),
       },
@@ -134,7 +149,7 @@ export function createCompleter(options: CompleterOptions): Completer {
   }
 
   async function run(
-    { request, prompt, healed, nearby = [], stopper, onStep }: Run,
+    { request, prompt, healed, nearby = [], stopper, onStep, onEnd }: Run,
     signal: AbortSignal,
   ) {
     const { maxTokens, temperature, seed, drafts, trace } = request;
@@ -206,6 +221,7 @@ export function createCompleter(options: CompleterOptions): Completer {
       if (!(error instanceof DeadlineReached)) throw error;
       stopReason = 'deadline';
     } finally {
+      onEnd?.(tokens);
       await decoding.return('maxTokens'); // Lets go of the stepper; the value is not used.
     }
     const total = performance.now() - started;

@@ -5,6 +5,7 @@
  * protocol, or the caller's signal is aborted. Knows nothing of restarts or of what is asked.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { Duplex, PassThrough } from 'node:stream';
 import { Channel } from './channel';
 import { systemClock, type Clock } from './clock';
@@ -49,6 +50,8 @@ export interface ProcessOptions {
   /** Path of the bundled worker. */
   readonly worker: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** As in os.constants.priority; the parent's own when absent. */
+  readonly priority?: number;
   readonly timing?: ProcessTiming;
   readonly clock?: Clock;
   readonly onState?: (state: WorkState) => void;
@@ -99,6 +102,7 @@ export class EngineProcess {
     this.#clock = options.clock ?? systemClock;
     this.ready.catch(() => undefined); // Whoever waits for it is told; nobody has to wait.
     this.#child = launch(options);
+    this.#yield(options.priority);
     this.#child.on('error', (error) => {
       this.#cause ??= new EngineError('crashed', `The engine did not start: ${error.message}.`);
       if (this.#child.pid === undefined) this.#finish(null, null); // There is nothing to close.
@@ -160,6 +164,17 @@ export class EngineProcess {
     const stopTimer = this.#clock.after(this.#timing.shutdown, () => this.#kill());
     await this.ended;
     stopTimer();
+  }
+
+  /** Some systems refuse it; the process then competes with its parent. */
+  #yield(priority: number | undefined): void {
+    const { pid } = this.#child;
+    if (pid === undefined || priority === undefined) return;
+    try {
+      setPriority(pid, priority);
+    } catch {
+      // As it was.
+    }
   }
 
   get #isLoading(): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { constants, getPriority } from 'node:os';
 import { Engine, type EngineOptions, type EngineState } from '../../../src/engine/client';
 import { EngineError, type ErrorCode } from '../../../src/engine/errors';
 import { PROCESS_TIMING } from '../../../src/engine/process';
@@ -299,6 +300,14 @@ describe('Engine', function () {
       for (let i = 0; i < 50; i++) await engine.complete(request('x'), signal);
       assert.equal(getEventListeners(signal, 'abort').length, 0);
     });
+  });
+
+  it('gives its process the priority that is asked for', async () => {
+    const { PRIORITY_BELOW_NORMAL } = constants.priority;
+    const engine = await loaded({ priority: PRIORITY_BELOW_NORMAL });
+    const pid = Number((await engine.complete(request('pid'))).text);
+    assert.equal(getPriority(pid), PRIORITY_BELOW_NORMAL);
+    assert.notEqual(getPriority(), PRIORITY_BELOW_NORMAL);
   });
 
   for (const order of ['slow', 'pid']) {

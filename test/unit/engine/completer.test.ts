@@ -90,6 +90,14 @@ describe('the completer', () => {
     assert.ok(result.prefillMs >= 0 && result.decodeMs >= 0);
   });
 
+  it('tells each step while it happens', async () => {
+    const { completer } = setUp(writes('f(1)'));
+    const told: string[] = [];
+    const result = await completer.complete(request(), never, ({ text }) => told.push(text));
+    assert.deepEqual(told, ['f', '(', '1', ')']);
+    assert.equal(result.text, 'f(1)');
+  });
+
   describe('with heads', () => {
     const guessing = () => {
       const script = writes('abcdefghi');
@@ -137,6 +145,27 @@ describe('the completer', () => {
         assert.equal(result.text, 'quite some repeated text');
         assert.ok(result.steps.length < 12, `${language}: ${result.steps.length} steps`);
       }
+    });
+
+    it('drafts what it wrote for an earlier key, but not what a raw text was', async () => {
+      const steps = async (first: Partial<CompletionRequest>) => {
+        const text = 'much of it is written again';
+        const script: Script = (tokens) => {
+          const said = Buffer.from(tokens.filter((id) => id < 256)).toString('latin1');
+          const at = said.lastIndexOf('x_1') + 3;
+          return predict([Buffer.from(text)[said.length - at] ?? END, 0.5]);
+        };
+        const stepper = new ScriptedStepper(script);
+        const options = { model: 'scripted', format: FORMAT, stepper, tokenizer };
+        const completer = createCompleter({ ...options, drafter: new DynamicDrafter({}) });
+        await completer.complete(request(first), never);
+        const again = await completer.complete(request({ prefix: 'y = x_1' }), never);
+        assert.equal(again.text, text);
+        return again.steps.length;
+      };
+      const alone = await steps({ raw: true });
+      const after = await steps({});
+      assert.ok(after < alone / 2, `${after} steps instead of ${alone}`);
     });
 
     it('tells the texts of traced tokens', async () => {
