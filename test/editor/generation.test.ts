@@ -16,6 +16,8 @@ describe('generation from the palette', () => {
     server = await EditorServer.start({ vscode });
     server.write('new.py', '# Helpers for dates.\n\n');
     server.write('long.py', '# Numbers in words.\n\n');
+    server.write('beside.py', '# Names of numbers.\n\n');
+    server.write('closed.py', '# Names of months.\n\n');
     server.write('rewrite.py', 'class A:\n    def add(self, a, b):\n        return a + b\n');
     chmodSync(server.write('fixed.py', 'a = 1\n'), 0o444);
     browser = await launchBrowser(path);
@@ -65,6 +67,41 @@ describe('generation from the palette', () => {
     assert.doesNotMatch(kept, /hundred/);
     await window.press('Control+z');
     await window.untilFile('long.py', (file) => file === '# Numbers in words.\n\n');
+  });
+
+  it('goes on while one types elsewhere in the document', async () => {
+    await window.openFile('beside.py');
+    await window.command('DynaMo: Generate from Instruction');
+    await window.answer(
+      'What is to be written?',
+      'a dictionary WORDS of the numbers from 1 to 20 in English words',
+    );
+    await window.untilFile('beside.py', (text) => text.length > 60);
+    await window.press('Control+Home');
+    await window.type('# Mine: nobody else writes here.\n');
+    await window.press('Control+Home');
+    await untilDone();
+    const text = await window.untilFile('beside.py', (file) => /seven/i.test(file));
+    const [mine, title, ...rest] = text.split('\n');
+    assert.equal(mine, '# Mine: nobody else writes here.');
+    assert.equal(title, '# Names of numbers.');
+    assert.doesNotMatch(rest.join('\n'), /Mine/);
+    assert.doesNotMatch(server.log(), /generation cancelled after \d+ tokens\s*$/);
+  });
+
+  it('ends in peace when its document is closed', async () => {
+    await window.openFile('closed.py');
+    await window.command('DynaMo: Generate from Instruction');
+    await window.answer(
+      'What is to be written?',
+      'a dictionary WORDS of the numbers from 1 to 100 in English words',
+    );
+    await window.untilFile('closed.py', (text) => text.length > 60);
+    await window.command('View: Close Editor');
+    await untilDone();
+    await window.screenshot('generation-closed');
+    await window.openFile('closed.py');
+    assert.ok(server.read('closed.py').startsWith('# Names of months.\n\n'));
   });
 
   it('rewrites a selection in its place and with its indentation', async () => {

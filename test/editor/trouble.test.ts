@@ -1,5 +1,6 @@
 /** What goes wrong, and what the user sees of it: a state in the status item, and typing that goes on. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,16 @@ import { EditorWindow, launchBrowser } from './harness/window';
 
 const MODEL = join('models', 'qwen2.5-coder-0.5b', 'int8');
 
+/** Nobody listens there: whoever wants to leave this machine is refused, downloads and pip alike. */
+const NOWHERE = 'http://127.0.0.1:9';
+const NO_NETWORK = {
+  ...{ HTTP_PROXY: NOWHERE, HTTPS_PROXY: NOWHERE, http_proxy: NOWHERE, https_proxy: NOWHERE },
+  ...{ NO_PROXY: 'localhost', no_proxy: 'localhost', PIP_PROXY: NOWHERE },
+  ...{ PIP_INDEX_URL: NOWHERE, PIP_RETRIES: '0', PIP_CONFIG_FILE: '/dev/null' },
+};
+/** A disk so small that no model fits. */
+const DISK_MB = 48;
+
 describe('trouble', () => {
   let server: EditorServer;
   let browser: Browser;
@@ -21,7 +32,7 @@ describe('trouble', () => {
   before(async () => {
     const { vscode, browser: path } = installVsCode('.cache');
     home = mkdtempSync(join(tmpdir(), 'dynamo-home-'));
-    const env = { DYNAMO_HOME: home, HTTPS_PROXY: '', PATH: process.env['PATH'] ?? '' };
+    const env = { DYNAMO_HOME: home, ...NO_NETWORK };
     server = await EditorServer.start({ vscode, env });
     server.write('a.py', 'def add(a, b):\n');
     browser = await launchBrowser(path);
@@ -103,6 +114,30 @@ describe('trouble', () => {
     await window.untilStatus(/is not the file that SmolLM2 135M is made of/);
     await window.screenshot('install-failed');
     assert.ok(!existsSync(join(home, 'models', 'smollm2-135m', 'int8')));
+  });
+
+  it('says so when the network is gone', async () => {
+    await window.command('DynaMo: Install Model...');
+    await window.pick('SmolLM2 135M');
+    await window.untilStatus(/DynaMo: (?!installing)(?=.*(?:reach|network|offline|connect))/i);
+    await window.screenshot('network-gone');
+    await typed('  # four');
+    assert.ok(!existsSync(join(home, 'models', 'smollm2-135m', 'int8')));
+  });
+
+  it('says so when the disk is full', async function () {
+    // The folder of models becomes a disk of its own, where the system lets us.
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'none', home]);
+    if (mount.status !== 0) this.skip();
+    try {
+      await window.command('DynaMo: Install Model...');
+      await window.pick('SmolLM2 135M');
+      await window.untilStatus(/free/i);
+      await window.screenshot('disk-full');
+      await typed('  # five');
+    } finally {
+      spawnSync('umount', [home]);
+    }
   });
 
   it('has thrown nothing', () => {
