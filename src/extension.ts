@@ -28,7 +28,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
     pause,
     otherFiles,
     provider,
-    new WarmUp(provider),
+    new WarmUp(session, pause, otherFiles),
     vscode.languages.registerInlineCompletionItemProvider({ pattern: '**' }, provider),
     new StatusItem(session, pause),
     registerAcceptStep(provider),

@@ -34,6 +34,10 @@ export class Asker implements vscode.Disposable {
     this.#current?.cancel();
   }
 
+  get current(): Question | undefined {
+    return this.#current;
+  }
+
   /** The question under way, when its answer may be what `context` needs. */
   underway(context: CursorContext): Question | undefined {
     return this.#current?.mayAnswer(context) ? this.#current : undefined;

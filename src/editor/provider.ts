@@ -5,28 +5,21 @@
  */
 import * as vscode from 'vscode';
 import { replacement } from '../completion/display';
-import { refusal, withSelectedItem, type AskSituation } from '../completion/eligibility';
+import { refusal, withSelectedItem } from '../completion/eligibility';
 import { accepted, restOf, type Suggestion } from '../completion/suggestion';
 import { Suggestions } from '../completion/suggestions';
 import type { CursorContext } from '../completion/types';
 import type { CompletionRequest } from '../engine/protocol';
 import { Asker, type Question } from './asker';
-import { around, contextAt, isWritableScheme } from './document';
+import { around, contextAt } from './document';
 import type { OtherFiles } from './other-files';
 import type { Pause } from './pause';
+import { requestAt, situationAt, type Place } from './place';
 import { codeOf, Unavailable, type Session } from './session';
-import { completionSettings, isEnabled } from './settings';
+import { completionSettings } from './settings';
 
 /** Sampling of a second suggestion, when the user asks for one. */
 const SECOND = { temperature: 0.8, seeds: [1, 2] } as const;
-/** A user who asked waits longer than one who types. */
-const EXPLICIT_DEADLINE_MS = 5_000;
-
-interface Place {
-  readonly document: vscode.TextDocument;
-  readonly position: vscode.Position;
-}
-
 /** What was handed to VS Code last. */
 interface Shown extends Place {
   readonly version: number;
@@ -38,6 +31,8 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   readonly #changes = new Map<string, 'insertion' | 'deletion'>();
   readonly #disposables: vscode.Disposable[];
   readonly #asker: Asker;
+  /** The question whose first line the user has sent away. */
+  #hidden: Question | undefined;
   /** Whether the next explicit trigger is the extension's own. */
   #ownTrigger = false;
   #shown: Shown | undefined;
@@ -50,6 +45,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     this.#asker = new Asker(session);
     this.#disposables = [
       this.#asker,
+      vscode.commands.registerCommand('dynamo.hideSuggestion', () => this.hide()),
       vscode.workspace.onDidChangeTextDocument((event) => this.#changed(event)),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => {
         this.#documents.delete(uri.toString());
@@ -91,18 +87,10 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     this.#ownTrigger = false;
   }
 
-  /** Lets the model read the text around a line's end, where typing is likely to go on. */
-  readAhead({ document, position }: Place): void {
-    const { session } = this;
-    if (!completionSettings(document).lookAhead || this.pause.active || session.generating) return;
-    if (session.state.kind !== 'ready' || session.state.busy) return;
-    const end = document.lineAt(position).range.end;
-    const context = contextAt(document, end);
-    if (refusal(this.#situation(document, context, false))) return;
-    const place = { document, position: end };
-    const request = { ...this.#request(place, context, false), maxTokens: 1, background: true };
-    delete request.deadlineMs; // Nobody waits for it.
-    session.complete(request).catch((error: unknown) => this.#complain(error, false));
+  /** Hides a suggestion whose rest is still being written, for good. */
+  async hide(): Promise<void> {
+    this.#hidden = this.#asker.current;
+    await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
   }
 
   async provideInlineCompletionItems(
@@ -117,7 +105,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     if (!explicit && this.pause.active) return undefined;
     const plain = contextAt(document, position);
     const change = this.#takeChange(document);
-    const situation = this.#situation(document, plain, explicit);
+    const situation = situationAt(document, plain, explicit);
     if (refusal(situation)) return undefined;
     const fixed = selectedCompletionInfo && {
       text: selectedCompletionInfo.text,
@@ -168,6 +156,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
         this.#asker.underway(context) ??
         this.#ask(place, context, this.#request(place, context, explicit));
       const outcome = await question.until(context, token);
+      if (question.handedOut) setWriting(true);
       if (token.isCancellationRequested || outcome === 'none') return undefined;
       if (outcome !== 'other') return outcome;
     }
@@ -190,13 +179,16 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
         this.session.record({ request, result, document: document.uri, position, latencyMs });
         if (suggestion) this.#showRest(document, question, suggestion);
       })
-      .catch(() => undefined); // Whoever waits for it is told.
+      .catch(() => undefined) // Whoever waits for it is told.
+      .finally(() => question.handedOut && setWriting(false));
     return question;
   }
 
   /** The first line is on screen: the rest joins it, unless the user has gone on or sent it away. */
-  #showRest(document: vscode.TextDocument, { handedOut }: Question, whole: Suggestion): void {
+  #showRest(document: vscode.TextDocument, question: Question, whole: Suggestion): void {
+    const { handedOut } = question;
     const editor = vscode.window.activeTextEditor;
+    if (question === this.#hidden) return;
     if (!handedOut || whole.text === handedOut.text) return;
     if (this.#shown?.document !== document || editor?.document !== document) return;
     const context = contextAt(document, editor.selection.active);
@@ -204,22 +196,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   }
 
   #request({ document }: Place, context: CursorContext, explicit: boolean): CompletionRequest {
-    const { mode, epsilon, fast, lookup, lines, maxTokens, deadlineMs, otherFiles } =
-      completionSettings(document);
-    const files = otherFiles ? this.otherFiles.for(document) : [];
-    return {
-      ...context,
-      multiline: lines === 'auto' ? 'auto' : lines === 'multiple',
-      raw: false,
-      mode,
-      epsilon,
-      fast,
-      drafts: { lookup },
-      ...(this.session.tracing && { trace: { candidates: 1 } }),
-      maxTokens,
-      deadlineMs: explicit ? EXPLICIT_DEADLINE_MS : deadlineMs,
-      ...(files.length > 0 && { files }),
-    };
+    return requestAt(document, context, explicit, this.session, this.otherFiles);
   }
 
   /** Another suggestion at the same place, when the model has one. */
@@ -247,26 +224,9 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     if (this.#suggestions(place.document).at(context)) return;
     // The rest of what is shown is under way, or this is.
     if (this.#asker.underway(context) ?? this.#asker.underway(suggestion.context)) return;
-    if (refusal(this.#situation(place.document, context, false))) return;
+    if (refusal(situationAt(place.document, context, false))) return;
     const question = this.#ask(place, context, this.#request(place, context, false));
     question.answer.catch((error: unknown) => this.#complain(error, false));
-  }
-
-  #situation(
-    document: vscode.TextDocument,
-    context: CursorContext,
-    explicit: boolean,
-  ): AskSituation {
-    const editor = vscode.window.activeTextEditor;
-    const selections = editor?.document === document ? editor.selections : [];
-    return {
-      context,
-      trigger: explicit ? 'explicit' : 'automatic',
-      selectionEmpty: selections.every(({ isEmpty }) => isEmpty),
-      cursors: Math.max(1, selections.length),
-      writable: isWritableScheme(document.uri.scheme),
-      languageEnabled: explicit || isEnabled(document),
-    };
   }
 
   #suggestions(document: vscode.TextDocument): Suggestions {
@@ -300,5 +260,9 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     }
   }
 }
+
+/** VS Code tells nobody that a suggestion was hidden; while it grows, Escape is the extension's. */
+const setWriting = (writing: boolean): void =>
+  void vscode.commands.executeCommand('setContext', 'dynamo.writing', writing);
 
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
