@@ -28,6 +28,8 @@ const row = z.strictObject({
   /** The same for all lines. */
   allMs: number.optional(),
   lines: z.int(),
+  /** From the key to the request: VS Code's share before it, ms. */
+  askedAfterMs: number.optional(),
   /** Absent when what was shown was known without asking. */
   asked: z
     .strictObject({

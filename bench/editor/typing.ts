@@ -66,7 +66,7 @@ async function measured(
     ...(firstLineMs !== undefined && { firstLineMs: Math.round(firstLineMs) }),
     ...(allMs !== undefined && { allMs: Math.round(allMs) }),
     lines: shown === '' ? 0 : shown.trim().split('\n').length,
-    ...(asked && { asked }),
+    ...(asked && { askedAfterMs: Math.round(asked.began - seen.at), asked }),
   };
 }
 
