@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -269,6 +270,37 @@ describe('installModel', function () {
     const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     const freeBytes = () => Promise.reject(full);
     await assert.rejects(install({ freeBytes }), /The disk is full \(while installing Tiny\)/);
+  });
+
+  it('leaves nothing but the download behind when the disk fills up meanwhile', async function () {
+    await mkdir(tiny.home, { recursive: true });
+    // A disk of its own, where the system lets us.
+    const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', tiny.home]);
+    if (mount.status !== 0) this.skip();
+    try {
+      const filler = join(tiny.home, 'other');
+      const onProgress = ({ phase }: InstallProgress): void => {
+        if (phase === 'download') return;
+        try {
+          for (;;) appendFileSync(filler, Buffer.alloc(4096));
+        } catch {
+          // Now it is full.
+        }
+      };
+      const freeBytes = () => Promise.resolve(1e12); // So it was when it began.
+      await assert.rejects(
+        install({ freeBytes, onProgress }),
+        /The disk is full \(while installing Tiny\)\. Free some space/,
+      );
+      await nothingInstalled();
+      assert.deepEqual(await downloads(), [`${tiny.sha256}.part`]);
+      await rm(filler);
+      await install({ freeBytes });
+      await installed();
+      assert.equal(tiny.requests.length, 1);
+    } finally {
+      spawnSync('umount', [tiny.home]);
+    }
   });
 
   it('refuses a plan that is not the model’s, and a suite without it', async () => {
