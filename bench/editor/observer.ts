@@ -65,12 +65,12 @@ export async function run(): Promise<void> {
   // What happens once, at the start, is activation's.
   await until(() => existsSync(join(folder, 'begin')));
   const started = performance.now();
-  const watch = new LoopWatch();
   const inspector = new Inspector();
   inspector.connect();
   await inspector.post('Profiler.enable');
   await inspector.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
   await inspector.post('Profiler.start');
+  const watch = new LoopWatch();
   await until(() => existsSync(join(folder, 'end')));
   const loop = watch.stop();
   const { profile } = (await inspector.post('Profiler.stop')) as {
