@@ -107,16 +107,21 @@ export class Question {
    * Waits for what there is to show at `context`: the place of the question, or one that was typed
    * to from there.
    *
+   * @param early whether the first line is enough
    * @throws what the engine says
    */
-  async until(context: CursorContext, token: vscode.CancellationToken): Promise<Outcome> {
+  async until(
+    context: CursorContext,
+    token: vscode.CancellationToken,
+    early: boolean,
+  ): Promise<Outcome> {
     const cancellation = token.onCancellationRequested(() => this.#tell());
     clearTimeout(this.#grace);
     this.#waiting += 1;
     this.#wanted = true;
     try {
       for (;;) {
-        const outcome = this.#outcome(context);
+        const outcome = this.#outcome(context, early);
         if (outcome !== undefined) return outcome;
         if (token.isCancellationRequested) return 'none';
         await new Promise<void>((resolve) => this.#listeners.add(resolve));
@@ -131,7 +136,7 @@ export class Question {
   }
 
   /** Undefined while it is not known. */
-  #outcome(context: CursorContext): Outcome | undefined {
+  #outcome(context: CursorContext, early: boolean): Outcome | undefined {
     if (this.#answered) {
       const { suggestion } = this.#answered;
       const rest = suggestion && restOf(suggestion, context);
@@ -140,7 +145,7 @@ export class Question {
     }
     if (this.#over) throw this.#failure;
     if (!this.mayAnswer(context)) return 'other';
-    const line = this.#line && restOf(this.#line, context);
+    const line = early && this.#line ? restOf(this.#line, context) : undefined;
     if (line) this.#handedOut = this.#line;
     return line;
   }

@@ -155,7 +155,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
       const question =
         this.#asker.underway(context) ??
         this.#ask(place, context, this.#request(place, context, explicit));
-      const outcome = await question.until(context, token);
+      const outcome = await question.until(context, token, !explicit);
       if (question.handedOut) setWriting(true);
       if (token.isCancellationRequested || outcome === 'none') return undefined;
       if (outcome !== 'other') return outcome;
@@ -209,7 +209,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     const { context } = first;
     for (const seed of seeds) {
       const request = { ...this.#request(place, context, true), temperature, seed };
-      const other = await this.#asker.ask(request, context).until(context, token);
+      const other = await this.#asker.ask(request, context).until(context, token, false);
       if (token.isCancellationRequested) return undefined;
       if (typeof other !== 'string' && other.text !== first.text) return other;
     }
