@@ -95,7 +95,8 @@ export class Question {
   }
 
   mayAnswer(context: CursorContext): boolean {
-    return !this.#over && mayBecome({ context: this.context, steps: this.#steps }, context);
+    if (this.#over || this.#abort.signal.aborted) return false;
+    return mayBecome({ context: this.context, steps: this.#steps }, context);
   }
 
   cancel(): void {
@@ -141,7 +142,8 @@ export class Question {
       const { suggestion } = this.#answered;
       const rest = suggestion && restOf(suggestion, context);
       if (rest) return rest;
-      return context.prefix === this.context.prefix ? 'none' : 'other';
+      const { prefix, suffix } = this.context;
+      return context.prefix === prefix && context.suffix === suffix ? 'none' : 'other';
     }
     if (this.#over) throw this.#failure;
     if (!this.mayAnswer(context)) return 'other';
