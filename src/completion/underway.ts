@@ -36,6 +36,14 @@ function goesOn(before: string, now: string): boolean {
   );
 }
 
+/** What there is of it, for when nobody wants to wait longer; undefined while it is nothing to show. */
+export function soFar({ context, steps }: Underway, multiline: boolean): Suggestion | undefined {
+  const shown = postprocess(steps.join(''), context, { multiline, interrupted: true });
+  if (!shown) return undefined;
+  const { text, replace } = shown;
+  return { context, text, replace, boundaries: stepBoundaries(steps, text, context), open: true };
+}
+
 /**
  * The first line of a text that goes on behind it; undefined while there is none, or none worth
  * showing. Not where closing characters stand right of the cursor: whether they are replaced, the

@@ -6,11 +6,12 @@
 import type * as vscode from 'vscode';
 import { restOf, stepBoundaries, type Suggestion } from '../completion/suggestion';
 import type { CursorContext } from '../completion/types';
-import { firstLine, mayBecome } from '../completion/underway';
+import { allowsSeveralLines } from '../completion/multiline';
+import { firstLine, mayBecome, soFar } from '../completion/underway';
 import type { CompletionRequest, CompletionResult } from '../engine/protocol';
 import type { Session } from './session';
 
-/** So many deadlines pass before a suggestion is given up of which there is nothing yet. */
+/** So many deadlines pass before the rest of a suggestion, or one of which there is nothing, is given up. */
 const MOST_DEADLINES = 8;
 /** How long nobody waits for a completion before it is given up: the next key asks by then, ms. */
 const GRACE_MS = 250;
@@ -55,6 +56,7 @@ export class Question {
   readonly answer: Promise<Answered>;
   readonly #abort = new AbortController();
   readonly #steps: string[] = [];
+  readonly #deadlines: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<() => void>();
   #answered: Answered | undefined;
   #failure: unknown;
@@ -63,14 +65,19 @@ export class Question {
   #wanted = false;
   #handedOut: Suggestion | undefined;
   #grace: NodeJS.Timeout | undefined;
-  #line: Suggestion | undefined;
-  #lineMs: number | undefined;
+  /** What can be handed out before the rest: the first line, or what there was at a deadline. */
+  #early: Suggestion | undefined;
+  #earlyMs: number | undefined;
 
   constructor(
     session: Session,
     readonly request: CompletionRequest,
     readonly context: CursorContext,
   ) {
+    const { deadlineMs } = request;
+    if (deadlineMs !== undefined) {
+      this.#deadlines = setInterval(() => this.#deadline(), deadlineMs).unref();
+    }
     this.answer = this.#run(session);
     this.answer
       .then(
@@ -80,11 +87,12 @@ export class Question {
       .finally(() => {
         this.#over = true;
         clearTimeout(this.#grace);
+        clearInterval(this.#deadlines);
         this.#tell();
       });
   }
 
-  /** The first line, once it was handed out before the rest. */
+  /** The first line, or what there was of it, once it was handed out before the rest. */
   get handedOut(): Suggestion | undefined {
     return this.#handedOut;
   }
@@ -108,7 +116,7 @@ export class Question {
    * Waits for what there is to show at `context`: the place of the question, or one that was typed
    * to from there.
    *
-   * @param early whether the first line is enough
+   * @param early whether the first line is enough, or at a deadline what there is
    * @throws what the engine says
    */
   async until(
@@ -147,31 +155,38 @@ export class Question {
     }
     if (this.#over) throw this.#failure;
     if (!this.mayAnswer(context)) return 'other';
-    const line = early && this.#line ? restOf(this.#line, context) : undefined;
-    if (line) this.#handedOut = this.#line;
-    return line;
+    const rest = early && this.#early ? restOf(this.#early, context) : undefined;
+    if (rest) this.#handedOut = this.#early;
+    return rest;
   }
 
   async #run(session: Session): Promise<Answered> {
     const { request, context } = this;
-    const { signal } = this.#abort;
+    const { deadlineMs } = request;
     const started = performance.now();
-    const ask = () => {
-      this.#steps.length = 0;
-      return session.complete({ ...request, stream: true }, signal, ({ text }) => {
-        this.#steps.push(text);
-        this.#line ??= firstLine({ context, steps: this.#steps });
-        if (this.#line) this.#lineMs ??= performance.now() - started;
-        this.#tell();
-      });
+    const streamed = {
+      ...request,
+      stream: true,
+      ...(deadlineMs !== undefined && { deadlineMs: MOST_DEADLINES * deadlineMs }),
     };
-    let result = await ask();
-    // Time that was spent on reading a long prompt is not lost: the cache has what was read.
-    for (let more = 1; more < MOST_DEADLINES && this.#wanted && nothingYet(result); more += 1) {
-      result = await ask();
-    }
-    const latencyMs = this.#lineMs ?? performance.now() - started;
+    const result = await session.complete(streamed, this.#abort.signal, ({ text }) => {
+      this.#steps.push(text);
+      this.#early ??= firstLine({ context, steps: this.#steps });
+      if (this.#early) this.#earlyMs ??= performance.now() - started;
+      this.#tell();
+    });
+    const latencyMs = this.#earlyMs ?? performance.now() - started;
     return { suggestion: this.#suggestion(result), result, latencyMs };
+  }
+
+  /** Who waits gets what there is by now; the rest joins it. */
+  #deadline(): void {
+    if (this.#handedOut) return;
+    const { request, context } = this;
+    const lines = { true: 'multiple', false: 'single', auto: 'auto' } as const;
+    const multiline = allowsSeveralLines(context, lines[`${request.multiline}`]);
+    this.#early ??= soFar({ context, steps: this.#steps }, multiline);
+    this.#tell();
   }
 
   /** What was shown of it stays, even where the whole text would have been cut before that. */
@@ -188,9 +203,6 @@ export class Question {
     for (const listener of listeners) listener();
   }
 }
-
-const nothingYet = ({ text, stopReason }: CompletionResult): boolean =>
-  text === '' && stopReason === 'deadline';
 
 function suggestionOf(context: CursorContext, result: CompletionResult): Suggestion | undefined {
   const { text, replaceRight, steps, stopReason } = result;

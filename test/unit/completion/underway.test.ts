@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { postprocess } from '../../../src/completion/postprocess';
 import { nextStep } from '../../../src/completion/suggestion';
-import { firstLine, mayBecome } from '../../../src/completion/underway';
+import { firstLine, mayBecome, soFar } from '../../../src/completion/underway';
 import { at, shown } from './notation';
 
 describe('a completion under way', () => {
@@ -35,6 +35,22 @@ describe('a completion under way', () => {
     const context = at('a|', 'python');
     assert.equal(mayBecome({ context, steps: [] }, at('a|', 'markdown')), false);
   });
+});
+
+describe('what there is of a completion under way', () => {
+  const cases: [asked: string, steps: string[], seen: string][] = [
+    ['let a = |', [], 'let a = |'],
+    ['let a = |', ['one', ' + '], 'let a = ⟦one +⟧'],
+    // Half a line is of no use where several are shown.
+    ['|', ['a();\n', 'b('], '⟦a();⟧'],
+    ['f(|)', ['a, b)'], 'f(⟦a, b)⟧‹)›'],
+  ];
+  for (const [asked, steps, seen] of cases) {
+    it(`of ${JSON.stringify(steps)} is ${JSON.stringify(seen)}`, () => {
+      const context = at(asked);
+      assert.equal(shown(context, soFar({ context, steps }, asked === '|')), seen);
+    });
+  }
 });
 
 describe('the first line of a completion under way', () => {
