@@ -65,6 +65,14 @@ describe('trouble', () => {
     await window.untilFile('a.py', (file) => file.includes(text.trim()));
   }
 
+  /** From the menu of a failure: downloads the small model. */
+  async function tryAgain(): Promise<void> {
+    await window.clickStatus();
+    await window.pick('Install the model again');
+    await window.pick('SmolLM2 135M');
+    await window.openFile('a.py');
+  }
+
   it('without a model: says so, offers to install it, and typing goes on', async () => {
     await window.openFile('a.py');
     await typed('    # one');
@@ -118,8 +126,7 @@ describe('trouble', () => {
   });
 
   it('says so when the network is gone', async () => {
-    await window.command('DynaMo: Install Model...');
-    await window.pick('SmolLM2 135M');
+    await tryAgain();
     await window.untilStatus(/could not be downloaded/);
     await window.screenshot('network-gone');
     await typed('  # four');
@@ -131,8 +138,7 @@ describe('trouble', () => {
     const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'none', home]);
     if (mount.status !== 0) this.skip();
     try {
-      await window.command('DynaMo: Install Model...');
-      await window.pick('SmolLM2 135M');
+      await tryAgain();
       await window.untilStatus(/of free space/);
       await window.screenshot('disk-full');
       await typed('  # five');

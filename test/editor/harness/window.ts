@@ -73,8 +73,15 @@ export class EditorWindow {
       await page.keyboard.press('Enter');
       await tab.waitFor({ timeout: 5000 }).catch(() => undefined);
     }
-    await page.waitForSelector('.monaco-editor.focused');
+    await this.focusEditor();
     await page.keyboard.press('Control+End');
+  }
+
+  /** Back to the text, from a menu or the status bar. */
+  async focusEditor(): Promise<void> {
+    const focused = this.page.locator('.monaco-editor.focused');
+    if ((await focused.count()) === 0) await this.page.keyboard.press('Control+1');
+    await focused.first().waitFor();
   }
 
   /** Types as a person does, key by key. */
