@@ -58,15 +58,17 @@ export interface Proposer {
   /** The most tokens that it proposes behind the base's own one. */
   readonly depth: number;
 
-  /** Rows of the stepper's cache that it has not seen yet; `propose` catches up on them. */
-  behind(): number;
+  /** Rows of the stepper's cache that it has not seen yet; `propose` catches up on `most` of them. */
+  behind(most?: number): number;
 
   /**
    * Guesses what follows `next`, the token that the base chose after the cache's last row. For
    * chained heads the greedy chain behind `next`; for independent heads one guess a head.
    * Shape [depth]; fewer where nothing can be known yet.
    *
+   * @param most rows to catch up on, the latest ones; where more are missing, the guesses rest on
+   *   those alone, and are a little worse. All of them when absent.
    * @throws the signal's reason when it is aborted
    */
-  propose(next: number, signal: AbortSignal): Promise<readonly ChainLink[]>;
+  propose(next: number, signal: AbortSignal, most?: number): Promise<readonly ChainLink[]>;
 }

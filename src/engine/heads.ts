@@ -3,14 +3,14 @@
  *
  * They read the trunk's stems and keep a cache of their own, which follows the trunk's. A row rests on
  * its place's stem and, but for independent heads, on the token behind it. What is missing is caught
- * up when the heads are asked, so a step without them costs nothing. See
- * training/dynamo_training/export/heads.py.
+ * up when the heads are asked, so a step without them costs nothing; who verifies the guesses may ask
+ * for those that rest on the latest rows alone. See training/dynamo_training/export/heads.py.
  */
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { ChainLink } from '../decoding/proposal';
 import type { Proposer } from '../decoding/stepper';
 import { KvCache } from './kv';
-import { StatePool } from './kv-pool';
+import { commonPrefix, StatePool } from './kv-pool';
 import { kvShape, openSession, outputData } from './runtime';
 
 /** The trunk, as its heads see it. */
@@ -36,11 +36,21 @@ export interface HeadsOptions {
   readonly cacheBytes?: number;
 }
 
+/** Keys and values of a text's rows but for the first ones. */
+interface Span {
+  readonly kv: KvCache;
+  /** What the rows that it lacks rest on. */
+  before: readonly number[];
+}
+
 export class HeadsSession implements Proposer {
   readonly kind: Proposer['kind'];
   readonly depth: number;
   private readonly provisional: number;
+  /** Of whole texts. */
   private readonly pool: StatePool<KvCache>;
+  /** Of a text's latest rows. */
+  private readonly latest: Span;
   private readonly noise: Tensor;
 
   private constructor(
@@ -53,10 +63,9 @@ export class HeadsSession implements Proposer {
     this.depth = depth;
     this.provisional = provisional;
     const shape = kvShape(session);
-    this.pool = new StatePool({
-      create: () => new KvCache(shape, contextLength),
-      budget: cacheBytes,
-    });
+    const create = () => new KvCache(shape, contextLength);
+    this.pool = new StatePool({ create, budget: cacheBytes });
+    this.latest = { kv: create(), before: [] };
     const declared = session.inputMetadata.find((input) => input.name === 'noise');
     const [rows, columns] = declared?.isTensor ? declared.shape : [];
     const chained = session.inputNames.includes('next_ids');
@@ -76,25 +85,28 @@ export class HeadsSession implements Proposer {
     return new HeadsSession(await openSession(graph, options.threads), description, trunk, options);
   }
 
-  behind(): number {
+  behind(most = Infinity): number {
     const { tokens } = this.trunk;
     const rows = this.kind === 'chained' ? tokens.slice(1) : tokens;
-    return tokens.length - this.kv.commonPrefix(rows);
+    const span = most === Infinity ? { kv: this.pool.current, before: [] } : this.latest;
+    const missing = missingIn(span, rows) + tokens.length - rows.length;
+    return missing <= most ? missing : Math.min(most, tokens.length);
   }
 
-  async propose(next: number, signal: AbortSignal): Promise<readonly ChainLink[]> {
+  async propose(next: number, signal: AbortSignal, most = Infinity): Promise<readonly ChainLink[]> {
     const { tokens } = this.trunk;
     if (tokens.length === 0) return [];
     // What a row rests on beside its stem, which rests on the tokens up to its place.
     const rows = this.kind === 'chained' ? [...tokens.slice(1), next] : tokens;
-    // The last row runs in any case: it is the one to predict from.
-    this.pool.select(rows, rows.length - 1);
+    const span = most === Infinity ? this.whole(rows) : this.recent(rows, most);
+    const { kv } = span;
+    const start = span.before.length;
     let links: readonly ChainLink[] = [];
-    for (let from = this.kv.length; from < rows.length; from = this.kv.length) {
+    for (let from = start + kv.length; from < rows.length; from = start + kv.length) {
       signal.throwIfAborted();
       // More than are dropped again, so that it goes on.
-      const to = Math.min(rows.length, from + this.kv.roomInBlock + this.provisional);
-      links = await this.run(rows.slice(from, to), from);
+      const to = Math.min(rows.length, from + kv.roomInBlock + this.provisional);
+      links = await this.run(span, rows.slice(from, to), from);
       if (to === rows.length) break;
     }
     return links;
@@ -104,17 +116,36 @@ export class HeadsSession implements Proposer {
     await this.session.release();
   }
 
-  private get kv(): KvCache {
-    return this.pool.current;
+  /** What is kept of the text, without its last row: that runs in any case, to predict from. */
+  private whole(rows: readonly number[]): Span {
+    this.pool.select(rows, rows.length - 1);
+    return { kv: this.pool.current, before: [] };
   }
 
-  private async run(tokens: readonly number[], from: number): Promise<ChainLink[]> {
+  /** The same of its latest rows; begins anew, with `most` rows, where more than those are missing. */
+  private recent(rows: readonly number[], most: number): Span {
+    const { latest } = this;
+    const missing = missingIn(latest, rows);
+    if (missing > most) {
+      latest.before = rows.slice(0, Math.max(0, rows.length - most));
+      latest.kv.rewind(0);
+    } else {
+      latest.kv.rewind(rows.length - Math.max(1, missing) - latest.before.length);
+    }
+    return latest;
+  }
+
+  private async run(
+    { kv, before }: Span,
+    tokens: readonly number[],
+    from: number,
+  ): Promise<ChainLink[]> {
     const rows = tokens.length;
     const stems = this.trunk.stems(from, from + rows);
     const places = Int32Array.from(tokens, (_, i) => from + i);
     const outputs = await this.session.run(
       {
-        ...this.kv.feeds(),
+        ...kv.feeds(),
         stem: new Tensor('float32', stems, [1, rows, stems.length / rows]),
         ...(this.kind === 'chained' && {
           next_ids: new Tensor('int32', Int32Array.from(tokens), [rows]),
@@ -124,8 +155,8 @@ export class HeadsSession implements Proposer {
       },
       ['top.ids', 'top.logits', 'normalizer', 'chosen', 'kv'],
     );
-    this.kv.append(tokens, outputData(outputs, 'kv', Float32Array));
-    this.kv.rewind(Math.max(from, this.kv.length - this.provisional));
+    kv.append(tokens, outputData(outputs, 'kv', Float32Array));
+    kv.rewind(Math.max(from - before.length, kv.length - this.provisional));
     const ids = outputData(outputs, 'top.ids', Int32Array);
     const logits = outputData(outputs, 'top.logits', Float32Array);
     const normalizers = outputData(outputs, 'normalizer', Float32Array);
@@ -139,4 +170,10 @@ export class HeadsSession implements Proposer {
       },
     }));
   }
+}
+
+/** How many of a text's rows it has yet to run; Infinity where it is of another text. */
+function missingIn({ kv, before }: Span, rows: readonly number[]): number {
+  if (commonPrefix(before, rows) < before.length || before.length >= rows.length) return Infinity;
+  return rows.length - before.length - kv.commonPrefix(rows.slice(before.length));
 }

@@ -92,6 +92,28 @@ for (const golden of goldens) {
       assert.ok(heads.behind() <= 1 + provisional);
     });
 
+    it('may rest on the latest rows alone, and go on from there', async () => {
+      text.stemRows = stems;
+      const ask = async (place: number, most: number) => {
+        text.tokens = ids.slice(0, place + 1);
+        return await heads.propose(ids[place + 1] ?? 0, never, most);
+      };
+      // From place 101 on either way: 30 rows at once, or 20 and then ten more.
+      const atOnce = await ask(130, 30);
+      await heads.close();
+      heads = await HeadsSession.open(graph, { kind, depth, provisional }, text, OPTIONS);
+      await ask(120, 20);
+      assert.ok(heads.behind(20) <= 1 + provisional);
+      assert.deepEqual(await ask(130, 20), atOnce);
+      assert.deepEqual(await ask(130, 20), atOnce, 'asked again');
+
+      text.tokens = ids.slice(0, 200).map((id, place) => (place === 3 ? id + 1 : id));
+      assert.equal(heads.behind(20), 20, 'another text, though its end is the same');
+      text.tokens = ids.slice(0, 6);
+      assert.equal(heads.behind(20), 6, 'a text shorter than what is missing');
+      await assertSays(129, 'all rows, after all that');
+    });
+
     it('stay sound when they are cancelled', async () => {
       const controller = new AbortController();
       controller.abort(new Error('cancelled'));

@@ -20,7 +20,7 @@ from dynamo_training.export.heads import HeadsSpec  # noqa: E402
 from dynamo_training.export.pack import tensor_shapes, write_heads  # noqa: E402
 from dynamo_training.measure import formulas  # noqa: E402
 from dynamo_training.measure.evaluate import Model, accepted_length, evaluate  # noqa: E402
-from dynamo_training.measure.overhead import base_cost, heads_cost  # noqa: E402
+from dynamo_training.measure.overhead import CONTEXT, base_cost, heads_cost  # noqa: E402
 from dynamo_training.measure.report import report  # noqa: E402
 from dynamo_training.model.base_model import BaseModel  # noqa: E402
 from dynamo_training.model.heads import KINDS, HeadsConfig, TokenHeads  # noqa: E402
@@ -224,6 +224,16 @@ def test_a_report_has_a_row_for_each_run(tmp_path: Path) -> None:
     assert cells["tokens seen"] == "8,192 after 1,000" and cells["PPL_1:2"] == "5.12"
     assert cells["agreement 2"] == "50.0%" and cells["accepted length |"] == "1.750 |"
     assert "4,096" in one and one.count("|") == head.count("|")
+
+    # Measured again with fewer heads and a shorter list: a row of its own, at its own cost.
+    less = {"tokens": 2, "shortlist": 10, "agreement": {"2": 0.25}}
+    (tmp_path / "two" / "measures-t2.json").write_text(json.dumps(less))
+    head, _, short, _ = report([tmp_path / "two"]).splitlines()
+    cells = dict(zip(head.split(" | "), short.split(" | "), strict=True))
+    assert cells["| model"] == "| smollm2-135m T2-H" and cells["agreement 2"] == "25.0%"
+    cost = heads_cost(BASES["smollm2-135m"], replace(config.heads, tokens=2), 10, CONTEXT)
+    whole = base_cost(BASES["smollm2-135m"], CONTEXT)
+    assert cells["FLOPs a token"] == f"+{cost.flops / whole.flops:.1%}"
 
 
 def test_a_model_card_says_what_the_heads_say_of_themselves(tmp_path: Path) -> None:

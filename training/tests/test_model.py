@@ -37,6 +37,19 @@ def test_a_model_has_a_state_for_each_head(kind: str, tokens: int, layers: int) 
     assert model.logits(states[0]).shape == (2, LENGTH, BASE.vocabulary)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_heads_say_what_they_say_among_all(kind: str) -> None:
+    model, heads = base_model(), token_heads(HeadsConfig(kind, tokens=4))
+    whole = states_of(model, heads, ids())
+    for tokens in (2, 3, 4):
+        first = heads.first(tokens)
+        assert first.config == HeadsConfig(kind, tokens)
+        for mine, same in zip(states_of(model, first, ids()), whole, strict=False):
+            assert torch.equal(mine, same)
+    with pytest.raises(ValueError, match="these heads are T4: no T5"):
+        heads.first(5)
+
+
 def test_stem_and_head_1_are_the_base() -> None:
     weights = random_weights(BASE, 3)
     model = base_model()

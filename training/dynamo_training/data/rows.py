@@ -33,6 +33,10 @@ class Document:
     text: str
 
 
+def is_prose(document: Document) -> bool:
+    return document.language.lower() in PROSE
+
+
 def read_documents(path: Path, split: str) -> list[Document]:
     """The documents of one split ("train" or "heldout"), in the file's order."""
     with path.open(encoding="utf-8") as lines:
@@ -85,7 +89,7 @@ class RowMaker:
         raise ValueError(f"{len(documents)} documents do not fill a row of {self.length} tokens")
 
     def _layout(self, document: Document) -> str:
-        if self.fim is None or document.language.lower() in PROSE:
+        if self.fim is None or is_prose(document):
             return "plain"
         return self.random.choices(LAYOUTS, FIM_SHARES)[0]
 

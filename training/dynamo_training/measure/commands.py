@@ -18,6 +18,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--heldout", type=Path, required=True, help="cache of held-out text")
     command.add_argument("--written", type=Path, help="cache made by `write`: accepted length")
     command.add_argument("--rows", type=int, default=32, help="of each cache")
+    command.add_argument("--tokens", type=int, help="of the first heads alone: 2 of a T3 or T4, say")
+    command.add_argument("--shortlist", type=int, help="propose so many tokens, the most frequent")
     command.add_argument("--device", default="cpu")
     command.add_argument("--out", type=Path, help="default: measures.json in the run's folder")
     command.set_defaults(run=measure)
@@ -57,14 +59,21 @@ def measure(options: argparse.Namespace) -> int:
         heads.load_state_dict(state["heads"])
         if state["base"] is not None:
             base.load_state_dict(state["base"])
-    shortlist = torch.from_numpy(heldout.shortlist[: config.shortlist]).long()
+    if options.tokens is not None:
+        heads = heads.first(options.tokens)
+    size = config.shortlist if options.shortlist is None else options.shortlist
+    shortlist = torch.from_numpy(heldout.shortlist[:size]).long()
     model = Model(
         base.to(options.device),
         heads.to(options.device),
         shortlist.to(options.device),
         learnt_base=config.learns_base and state is not None,
     )
-    results = {"step": state["step"] if state is not None else 0}
+    results = {
+        "step": state["step"] if state is not None else 0,
+        "tokens": heads.config.tokens,
+        "shortlist": len(shortlist),
+    }
     results |= evaluate(model, heldout, options.rows)
     if options.written is not None:
         results |= accepted_length(model, Cache(options.written), options.rows)
@@ -73,7 +82,8 @@ def measure(options: argparse.Namespace) -> int:
     out = options.out
     if out is None and options.checkpoint is not None:
         folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
-        out = folder / "measures.json"
+        part = "" if options.tokens is None else f"-t{options.tokens}"
+        out = folder / f"measures{part}.json"
     if out is not None:
         out.write_text(text + "\n")
     return 0

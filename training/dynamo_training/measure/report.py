@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..train.config import TrainConfig
 from ..train.curves import read_log
@@ -11,30 +13,37 @@ from .overhead import overhead
 
 
 def report(folders: list[Path]) -> str:
-    """The table, a row a run. What was not measured is left empty."""
-    rows = [row(folder) for folder in folders]
+    """The table, a row for each time a run was measured. What was not measured is left empty."""
+    rows = [cells for folder in folders for cells in rows_of(folder)]
     columns = list(dict.fromkeys(name for entries in rows for name in entries))
     lines = [columns, ["---"] * len(columns)]
     lines += [[entries.get(name, "") for name in columns] for entries in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def row(folder: Path) -> dict[str, str]:
-    """A run's cells by column."""
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """A run's cells by column, for all its heads and for the first ones alone (measures-tN.json)."""
+    files = sorted(folder.glob("measures*.json"))
+    return [row(folder, json.loads(file.read_text())) for file in files] or [row(folder, {})]
+
+
+def row(folder: Path, measures: dict[str, Any]) -> dict[str, str]:
+    """The cells of a run with one file of measures."""
     config = TrainConfig.read(folder / "config.json")
-    base, heads = config.base, config.heads
+    base = config.base
+    heads = replace(config.heads, tokens=measures.get("tokens", config.heads.tokens))
     log = read_log(folder)
     if not log:
         raise ValueError(f"{folder}: log.jsonl is empty, the run has not got far enough")
-    path = folder / "measures.json"
-    measures = json.loads(path.read_text()) if path.is_file() else {}
-    parameters, flops = overhead(base, heads, min(config.shortlist, base.vocabulary))
+    shortlist = measures.get("shortlist", min(config.shortlist, base.vocabulary))
+    parameters, flops = overhead(base, heads, shortlist)
     data = folder / "data.json"
     start = json.loads(data.read_text()).get("start") if data.is_file() else None
     before = f" after {start['record']['tokensSeen']:,}" if start else ""
     cells = {
         "model": f"{base.id} T{heads.tokens}{'' if config.learns_base else '-H'}",
         "heads": heads.kind if heads.layers == 1 else f"{heads.kind}, {heads.layers} layers",
+        "shortlist": f"{shortlist:,}",
         "target": config.target,
         "parameters": f"+{parameters:.1%}",
         "FLOPs a token": f"+{flops:.1%}",

@@ -20,7 +20,7 @@ All heads share the base's final norm and output embedding; those stay the base'
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,23 @@ class TokenHeads(nn.Module):
         count = 1 if config.kind == "shared" else config.tokens - 1
         fused = config.kind != "independent"
         self.heads = nn.ModuleList(TokenHead(base, config.layers, fused) for _ in range(count))
+
+    def first(self, tokens: int) -> TokenHeads:
+        """The heads of T`tokens` among these, with the same weights.
+
+        Independent heads know nothing of one another, and a frozen base knows nothing of them: the
+        first ones of a Tn are what training a smaller one alone would have made (but for the
+        clipping of gradients, whose norm is all heads'). Chained ones hold their first tokens as
+        well, but learnt for the sake of those behind too.
+
+        Raises ValueError where there are not as many.
+        """
+        if not 2 <= tokens <= self.config.tokens:
+            raise ValueError(f"these heads are T{self.config.tokens}: no T{tokens} among them")
+        config = replace(self.config, tokens=tokens)
+        chosen = TokenHeads(self.base, config)
+        chosen.heads = self.heads[: len(chosen.heads)]
+        return chosen
 
     def initialise(self, model: BaseModel, start: str, seed: int) -> None:
         """Sets the first weights: `last` copies the base's last layer(s), `random` draws them.

@@ -25,6 +25,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_base(command)
     command.add_argument("--documents", type=Path, required=True, help="of the `corpus` command")
     command.add_argument("--split", choices=("train", "heldout"), required=True)
+    command.add_argument("--code", action="store_true", help="leave prose (Markdown) out")
     command.add_argument("--shortlist", type=int, default=32_768, help="tokens heads may propose")
     command.add_argument("--length", type=int, default=512, help="tokens a row")
     command.add_argument("--seed", type=int, default=1)
@@ -54,6 +55,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command = commands.add_parser("export", help="a run's heads as a file of the suite")
     command.add_argument("--checkpoint", type=Path, required=True, help="a run's folder, or a file")
     command.add_argument("--out", type=Path, required=True, help="models/ID/heads-NAME.safetensors")
+    command.add_argument("--shortlist", type=int, help="keep so many tokens, the most frequent")
     command.set_defaults(run=export)
 
 
@@ -67,7 +69,7 @@ def _add_base(command: argparse.ArgumentParser) -> None:
 
 
 def cache(options: argparse.Namespace) -> int:
-    from ..data.rows import RowMaker, read_documents, shortlist
+    from ..data.rows import RowMaker, is_prose, read_documents, shortlist
     from ..gguf_file import read_tokenizer
     from .cache import PART_ROWS, Cache
 
@@ -86,6 +88,9 @@ def cache(options: argparse.Namespace) -> int:
         "split": options.split,
         "documents": hashlib.sha256(options.documents.read_bytes()).hexdigest(),
     }
+    if options.code:
+        documents = [document for document in documents if not is_prose(document)]
+        meta["code"] = True
     made = Cache.create(options.out, meta, tokens)
     rows = RowMaker(tokenizer, control, options.length, options.seed).rows(documents)
     first = made.parts() * PART_ROWS
@@ -214,6 +219,7 @@ def export(options: argparse.Namespace) -> int:
     measures = run / "measures.json"
     if measures.is_file():
         record["measures"] = json.loads(measures.read_text())
-    pack(options.out, heads, state["shortlist"].int().numpy(), record)
+    shortlist = state["shortlist"][: options.shortlist].int().numpy()
+    pack(options.out, heads, shortlist, record)
     print(f"{options.out}: now run `graphs` to make its graphs")
     return 0
