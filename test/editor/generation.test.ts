@@ -97,7 +97,7 @@ describe('generation from the palette', () => {
       'a dictionary WORDS of the numbers from 1 to 100 in English words',
     );
     await window.untilFile('closed.py', (text) => text.length > 60);
-    await window.command('View: Close Editor');
+    await window.closeTab('closed.py');
     await untilDone();
     await window.screenshot('generation-closed');
     await window.openFile('closed.py');

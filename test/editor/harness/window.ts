@@ -77,6 +77,12 @@ export class EditorWindow {
     await page.keyboard.press('Control+End');
   }
 
+  async closeTab(name: string): Promise<void> {
+    const tab = this.page.locator(`.tab[data-resource-name="${name}"]`);
+    await tab.locator('.tab-actions .action-label').click();
+    await tab.waitFor({ state: 'detached' });
+  }
+
   /** Back to the text, from a menu or the status bar. */
   async focusEditor(): Promise<void> {
     const focused = this.page.locator('.monaco-editor.focused');
