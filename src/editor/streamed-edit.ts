@@ -166,7 +166,6 @@ export class StreamedEdit implements vscode.Disposable {
       this.#pristine = false;
       this.#pieces += 1;
       this.#waiting = this.#waiting.slice(text.length);
-      this.#written = { start, end: offset + text.length };
       if (follow) editor.revealRange(editor.selection);
     }
   }
@@ -174,7 +173,12 @@ export class StreamedEdit implements vscode.Disposable {
   #changed(changes: readonly vscode.TextDocumentContentChangeEvent[]): void {
     if (changes.length === 0 || this.#over || this.#joining) return;
     const expected = this.#expected;
-    if (expected && changes.some((change) => isOwn(change, expected))) return;
+    if (expected && changes.some((change) => isOwn(change, expected))) {
+      // At once: the user's next change may come before the edit's own answer, and moves this.
+      const { start } = this.#written;
+      this.#written = { start, end: expected.offset + expected.text.length };
+      return;
+    }
     this.#newUndo = true;
     this.#edited = true;
     const moved = afterChanges(this.#written, changes);
