@@ -19,7 +19,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** The latest moment of a kill after the requests were made, ms: loading takes about as long. */
   readonly withinMs: number;
-  readonly onKill?: (report: SoakReport) => void;
+  /** Awaited before the next kill. */
+  readonly onKill?: (report: SoakReport) => void | Promise<void>;
 }
 
 export interface SoakReport {
@@ -47,8 +48,14 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const folder = mkdtempSync(join(tmpdir(), 'dynamo-soak-'));
   const pidFile = join(folder, 'pid');
   const worker = join(folder, 'worker.cjs');
-  const record = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid));`;
-  writeFileSync(worker, `${record}\nrequire(${JSON.stringify(options.worker)});\n`);
+  // Renamed into its place: a file read while it is empty would say 0, and that is every process of
+  // this one's group.
+  const record = [
+    "const { renameSync, writeFileSync } = require('fs');",
+    `writeFileSync(${JSON.stringify(`${pidFile}.new`)}, String(process.pid));`,
+    `renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});`,
+  ];
+  writeFileSync(worker, [...record, `require(${JSON.stringify(options.worker)});`, ''].join('\n'));
   const engine = new Engine({
     worker,
     policy: new RestartPolicy({
@@ -76,7 +83,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       await Promise.all(asked);
       if (!(await isGone(pid))) report.failures.push(`Process ${pid} is still there.`);
       if (n === Math.floor(kills / 10)) report.memory.early = process.memoryUsage().rss;
-      options.onKill?.(report);
+      await options.onKill?.(report);
     }
     // Whatever happened, it works as ever.
     const request = { ...DECODING, chat: false, deadlineMs: 120_000 };
@@ -120,6 +127,7 @@ async function ask(engine: Engine, random: () => number, report: SoakReport): Pr
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {
+  if (!(pid > 1)) throw new Error(`${pid} is no process of the engine.`);
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -1,5 +1,10 @@
-/** `node test/soak/soak.mjs [--kills 1000] [--seed 1]`: kills the engine, with the installed 135M. */
+/**
+ * `node test/soak/soak.mjs [--kills 1000] [--seed 1] [--pause-while FILE]`: kills the engine, with the
+ * installed 135M. Between two kills it waits while FILE exists: something else may be measured then.
+ */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { modelFiles } from '../../src/engine/client';
 import { findInstalled } from '../../src/models/installed';
@@ -14,7 +19,9 @@ const MOST_GROWTH = 64 * 2 ** 20;
 
 export async function main(args: readonly string[], root: string): Promise<number> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ args: [...args], options: { kills: text, seed: text } });
+  const options = { kills: text, seed: text, 'pause-while': text };
+  const { values } = parseArgs({ args: [...args], options });
+  const pause = values['pause-while'];
   const place = { suite: join(root, 'models'), home: dataDirectory(), id: MODEL };
   const installed = await findInstalled({ ...place, precision: 'int8' });
   if (!installed) {
@@ -27,16 +34,22 @@ export async function main(args: readonly string[], root: string): Promise<numbe
     kills: Number(values.kills ?? 1000),
     seed: Number(values.seed ?? 1),
     withinMs: 1000,
-    onKill: (so) => {
+    onKill: async (so) => {
       if (so.kills % EVERY === 0) console.log(describe(so));
+      while (pause !== undefined && existsSync(pause)) await sleep(200);
     },
   });
   console.log(describe(report));
   const growth = report.memory.last - report.memory.early;
-  console.log(`resident memory of the parent grew by ${(growth / 2 ** 20).toFixed(1)} MiB`);
+  const [early, last] = [report.memory.early, report.memory.last].map(mebibytes);
+  console.log(
+    `resident memory of the parent: ${early} MiB after a tenth of the kills, ${last} at the end`,
+  );
   for (const failure of report.failures) console.error(failure);
   return report.failures.length > 0 || growth > MOST_GROWTH ? 1 : 0;
 }
+
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 
 function describe({ kills, requests, results, errors, failures, latestMs }: SoakReport): string {
   const ends = Object.entries(errors).map(([code, count]) => `${count} ${code}`);
