@@ -13,6 +13,8 @@ import type {
   ModelFiles,
 } from '../../src/engine/protocol';
 import { RESTART_LIMITS, RestartPolicy } from '../../src/engine/restart-policy';
+import { fuzz } from '../fuzz/fuzz';
+import { openGraphReader } from '../fuzz/graph';
 import { soak } from '../soak/kills';
 import { installed } from './installed';
 
@@ -306,6 +308,20 @@ describe('the engine with a real model', () => {
     const ended = Object.values(report.errors).reduce((sum, count) => sum + count, report.results);
     assert.equal(ended, report.requests);
     assert.ok((report.errors.crashed ?? 0) > 0, 'some kill met a request');
+  });
+
+  it('says what is wrong with damaged graphs, whether or not its process survives them', async () => {
+    const { reader, close } = openGraphReader(WORKER, await installed('smollm2-135m', 'int8'));
+    try {
+      const { accepted, refused, failures } = await fuzz(reader, 30, 5);
+      assert.deepEqual(failures, []);
+      assert.equal(accepted + refused, 30);
+      assert.ok(refused > 0);
+      // And takes a sound one after all of them.
+      for (const sound of reader.sound) await reader.read(Buffer.from(sound));
+    } finally {
+      await close();
+    }
   });
 
   it('works on when its model is removed, and says so when it has to load it again', async () => {
