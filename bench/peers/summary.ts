@@ -1,12 +1,5 @@
 /** From what was measured to the lines of the table. Pure. */
-import type { Measured, Memory } from './sides';
-
-export interface Outcome {
-  readonly name: string;
-  readonly loadMs: number;
-  readonly contexts: (Measured & { readonly context: number })[];
-  readonly memory: Memory | undefined;
-}
+import type { Row } from './results';
 
 /** Over all rounds. */
 export interface Figure {
@@ -25,55 +18,66 @@ export interface Line {
 
 export interface Summary {
   readonly model: string;
-  readonly threads: number;
+  /** `same`, or the name of another quantisation's file. */
+  readonly peer: string;
   readonly lines: readonly Line[];
-  readonly outcomes: readonly Outcome[];
 }
 
-export function summary(model: string, threads: number, outcomes: readonly Outcome[]): Summary {
-  const [ours, theirs] = outcomes;
-  if (!ours || !theirs) throw new Error('Two sides are compared.');
-  const contexts = [...new Set(ours.contexts.map(({ context }) => context))];
+/** One for each model and file of the peer's. */
+export function summaries(rows: readonly Row[]): Summary[] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.model, row.peer]);
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    return first ? [{ model: first.model, peer: first.peer, lines: linesOf(group) }] : [];
+  });
+}
+
+function linesOf(rows: readonly Row[]): Line[] {
+  const contexts = [...new Set(rows.map(({ context }) => context))].sort((a, b) => a - b);
   const lines: Line[] = [];
-  const against = (what: string, unit: string, of: (outcome: Outcome) => readonly number[]) => {
-    const [first, second] = [figure(of(ours)), figure(of(theirs))];
-    lines.push({ what, unit, ours: first, theirs: second, ratio: first.median / second.median });
+  const against = (what: string, unit: string, of: readonly Row[], value: Value) => {
+    const [ours, theirs] = [figure(of, 'ours', value), figure(of, 'theirs', value)];
+    lines.push({ what, unit, ours, theirs, ratio: ours.median / theirs.median });
   };
-  const itself = (what: string, unit: string, a: Figure, b: Figure) =>
-    lines.push({ what, unit, ours: a, ratio: a.median / b.median });
+  const itself = (what: string, a: Figure, b: Figure) =>
+    lines.push({ what, unit: 'ms', ours: a, ratio: a.median / b.median });
+  const at = (context: number) => rows.filter((row) => row.context === context);
 
   for (const context of contexts) {
-    against(`decoding at ${context}`, 'ms a token', (side) => steps(side, context));
+    against(`decoding at ${context}`, 'ms a token', at(context), steps);
   }
   for (const context of contexts) {
-    const prefills = (side: Outcome) => at(side, context).map(({ prefillMs }) => prefillMs);
-    against(`prefill of ${context}`, 'ms a token', prefills);
+    against(`prefill of ${context}`, 'ms a token', at(context), ({ prefillMs }) => [prefillMs]);
   }
-  against('loading', 'ms', (side) => [side.loadMs]);
-  against('resident memory', 'MB', (side) => [(side.memory?.resident ?? NaN) / 1e6]);
-  against('most resident memory', 'MB', (side) => [(side.memory?.peak ?? NaN) / 1e6]);
+  against('loading', 'ms', rows, ({ loadMs }) => [loadMs]);
+  // Memory grows as contexts do, so that of the longest one counts.
+  const last = contexts.at(-1) ?? 0;
+  const megabytes = (bytes: number) => [bytes / 1e6];
+  against(`resident memory at ${last}`, 'MB', at(last), ({ memory }) => megabytes(memory.resident));
+  against('most resident memory', 'MB', at(last), ({ memory }) => megabytes(memory.peak));
   for (const context of contexts) {
-    const three = at(ours, context).map(({ threeRowsMs }) => threeRowsMs ?? NaN);
-    itself(`3 rows against 1 at ${context}`, 'ms', figure(three), figure(steps(ours, context)));
+    const three = figure(at(context), 'ours', ({ threeRowsMs }) => threeRowsMs ?? []);
+    itself(`3 rows against 1 at ${context}`, three, figure(at(context), 'ours', steps));
   }
-  const [first, last] = [contexts[0], contexts.at(-1)];
-  if (first !== undefined && last !== undefined && first !== last) {
-    const [short, long] = [figure(steps(ours, first)), figure(steps(ours, last))];
-    itself(`a step at ${last} against ${first}`, 'ms', long, short);
+  const [first] = contexts;
+  if (first !== undefined && first !== last) {
+    const [short, long] = [figure(at(first), 'ours', steps), figure(at(last), 'ours', steps)];
+    itself(`a step at ${last} against ${first}`, long, short);
   }
-  return { model, threads, lines, outcomes };
+  return lines;
 }
 
-function at(side: Outcome, context: number) {
-  return side.contexts.filter((measured) => measured.context === context);
-}
+type SideFigures = Row['ours'];
+type Value = (side: SideFigures) => number | readonly number[];
 
-function steps(side: Outcome, context: number): number[] {
-  return at(side, context).flatMap(({ stepMs }) => stepMs);
-}
+const steps: Value = ({ stepMs }) => stepMs;
 
-function figure(values: readonly number[]): Figure {
-  const sorted = values.toSorted((a, b) => a - b);
+function figure(rows: readonly Row[], side: 'ours' | 'theirs', value: Value): Figure {
+  const sorted = rows.flatMap((row) => value(row[side])).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? NaN;
   const even = sorted.length % 2 === 0;
