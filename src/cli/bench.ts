@@ -4,6 +4,7 @@
  */
 import type { DecodeMode, GenerationResult } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
+import { measureNextKey, type NextKey } from './next-key';
 import { engineChoice, engineFlags, parse } from './options';
 import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
@@ -68,12 +69,14 @@ export async function bench(args: readonly string[]): Promise<void> {
     for (const context of CONTEXTS) {
       rows.push(await session.engine.measure({ rows: 8, context, repeats: 15 }));
     }
+    const nextKey = await measureNextKey(session.engine);
     const report = {
       model: info.id,
       precision: info.precision,
       loadMs: info.loadMs,
       decoding,
       rows,
+      nextKey,
     };
     process.stdout.write(choice.json ? `${JSON.stringify(report)}\n` : present(report));
   } finally {
@@ -91,9 +94,10 @@ interface Report {
     readonly prefillMs: number;
     readonly stepMs: readonly number[];
   }[];
+  readonly nextKey: NextKey;
 }
 
-function present({ model, precision, loadMs, decoding, rows }: Report): string {
+function present({ model, precision, loadMs, decoding, rows, nextKey }: Report): string {
   const modes = decoding.map((each) => [
     each.mode === each.ran ? each.mode : `${each.mode} (ran as ${each.ran})`,
     each.tokensPerSecond.toFixed(1),
@@ -121,7 +125,15 @@ function present({ model, precision, loadMs, decoding, rows }: Report): string {
     ),
     'Milliseconds a step by rows, at a context of so many tokens:\n',
     table([['context', 'prefill, ms a token', ...heading], ...costs], { paint, align: numbers }),
+    describeNextKey(nextKey),
   ].join('\n');
+}
+
+function describeNextKey({ context, newTokens, firstTokenMs, stepMs }: NextKey): string {
+  const answers = firstTokenMs.map(
+    (ms, i) => `${newTokens[i]} new: ${ms.toFixed(0)} ms (${(ms / stepMs).toFixed(1)} steps' time)`,
+  );
+  return `The next key, with ${context} tokens of context, until its first token, by new tokens of the prompt:\n\n${answers.join(', ')}\n`;
 }
 
 /** Median over generations; the first token comes from the prefill and does not count. */

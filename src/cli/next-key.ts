@@ -1,0 +1,63 @@
+/**
+ * How soon the next key is answered: a completion, a few more characters, and the time until the first
+ * token of the completion behind them is here, on this side of the process boundary.
+ */
+import type { Engine } from '../engine/client';
+
+/** Tokens of the prompt, about. */
+const CONTEXT = 1000;
+/** What is typed, with no regard to what was suggested: one to three new tokens. */
+const TYPED = ['t', ' = total', ' = total +'];
+const ROUNDS = 7;
+
+export interface NextKey {
+  readonly context: number;
+  /** Prompt tokens that were not in the cache, by what was typed. */
+  readonly newTokens: readonly number[];
+  /** Median time from the request to its first token, by what was typed, ms. */
+  readonly firstTokenMs: readonly number[];
+  /** A step of one row at that context, ms. */
+  readonly stepMs: number;
+}
+
+/** Replaces what the engine's cache held. */
+export async function measureNextKey(engine: Engine): Promise<NextKey> {
+  const common = { suffix: '\n', language: 'python', multiline: true, raw: true } as const;
+  const decoding = { mode: 'ar', epsilon: 0.5 } as const;
+  const prefix = await longPrefix(async (text) => {
+    const request = { ...common, ...decoding, prefix: text, maxTokens: 1 };
+    return (await engine.complete(request)).promptTokens;
+  });
+  const times = TYPED.map((): number[] => []);
+  const newTokens = TYPED.map(() => 0);
+  let context = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, typed] of TYPED.entries()) {
+      await engine.complete({ ...common, ...decoding, prefix, maxTokens: 16 });
+      const started = performance.now();
+      const request = { ...common, ...decoding, prefix: prefix + typed, maxTokens: 1 };
+      const { promptTokens, reusedTokens } = await engine.complete(request);
+      times[i]?.push(performance.now() - started);
+      newTokens[i] = promptTokens - reusedTokens;
+      context = promptTokens;
+    }
+  }
+  const { stepMs } = await engine.measure({ rows: 1, context, repeats: 15 });
+  return { context, newTokens, firstTokenMs: times.map(middle), stepMs: stepMs[0] ?? NaN };
+}
+
+/** Code of about CONTEXT tokens that ends within a statement. */
+async function longPrefix(tokensOf: (text: string) => Promise<number>): Promise<string> {
+  const piece = (n: number): string =>
+    `def price_of_${n}(items, rate):\n    total = sum(item.price for item in items)\n    return total * rate + ${n}\n\n\n`;
+  const code = (pieces: number): string =>
+    `${Array.from({ length: pieces }, (_, n) => piece(n)).join('')}def last(items):\n    resul`;
+  const few = 4;
+  const [less, more] = [await tokensOf(code(few)), await tokensOf(code(2 * few))];
+  return code(few + Math.round((CONTEXT - less) / ((more - less) / few)));
+}
+
+function middle(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? NaN;
+}
