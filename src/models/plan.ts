@@ -58,6 +58,17 @@ const tensorSchema = z.discriminatedUnion('transform', [
     /** float32 [N], one scale an output channel. */
     scale: z.strictObject({ name, offset }),
   }),
+  /** 4 bits a value, two in a byte; see quantiseBlocks. */
+  z.strictObject({
+    ...common,
+    transform: z.literal('int4'),
+    shape: z.tuple([dimension, dimension]),
+    transpose: z.literal(false),
+    /** Values of a row that share a scale. */
+    block: z.literal([16, 32, 64, 128]),
+    /** float32 [N * K / block]. */
+    scale: z.strictObject({ name, offset }),
+  }),
   /** The integers of one tensor of the heads' file, as they are. */
   z.strictObject({
     ...common,
@@ -145,12 +156,19 @@ export interface BoundSource {
 /** Bytes that an entry's values (without its scales) take in the weight file. */
 export function storedBytes(entry: PlannedTensor): number {
   const values = entry.shape.reduce((product, dim) => product * dim, 1);
-  return values * (entry.transform === 'int8' ? 1 : 4);
+  return values * BYTES[entry.transform];
 }
 
-/** N of an entry: the length of its scales. */
-function outputRows(entry: PlannedTensor): number {
-  return entry.shape[entry.transpose ? entry.shape.length - 1 : 0] ?? 0;
+/** Of one stored value. */
+const BYTES = { float32: 4, int32: 4, int8: 1, int4: 1 / 2 } as const;
+
+type ScaledTensor = Extract<PlannedTensor, { readonly scale: object }>;
+
+/** How many scales an entry has: one an output row, or one a block of its values. */
+export function scaleCount(entry: ScaledTensor): number {
+  const [first, second] = entry.shape;
+  if (entry.transform === 'int4') return (first * second) / entry.block;
+  return entry.transpose ? second : first;
 }
 
 interface StoredRange {
@@ -164,9 +182,9 @@ function storedRanges(plan: WeightPlan): StoredRange[] {
   return plan.tensors.flatMap((entry) => {
     const { name: own, offset: start } = entry;
     const ranges = [{ name: own, start, end: start + storedBytes(entry) }];
-    if (entry.transform === 'int8') {
+    if ('scale' in entry) {
       const { name: scale, offset: at } = entry.scale;
-      ranges.push({ name: scale, start: at, end: at + 4 * outputRows(entry) });
+      ranges.push({ name: scale, start: at, end: at + 4 * scaleCount(entry) });
     }
     return ranges;
   });
@@ -210,6 +228,10 @@ export function parsePlan(text: string, origin: string): WeightPlan {
 
   const flat = plan.tensors.find(({ transpose, shape }) => transpose && shape.length !== 2);
   if (flat) fail(`"${flat.name}" is to be transposed, but has one dimension`);
+  for (const entry of plan.tensors) {
+    if (entry.transform !== 'int4' || entry.shape[1] % entry.block === 0) continue;
+    fail(`"${entry.name}" has rows that are no whole blocks of ${entry.block}`);
+  }
   const ranges = storedRanges(plan);
   const names = new Set(ranges.map((range) => range.name));
   if (names.size !== ranges.length) fail('a name occurs twice');

@@ -1,5 +1,5 @@
 /**
- * Symmetric int8 quantisation per row (per output channel), and the transposed store.
+ * Symmetric int8 quantisation per row (per output channel), 4 bits per block, and the transposed store.
  *
  * Arithmetic is float32 throughout, as NumPy does it for the same plan: scale = max|w| / 127,
  * q = rint(w / scale) with halves to even, clipped to ±127. −128 is never produced.
@@ -58,6 +58,64 @@ export function quantiseRows(
       quantised[i] = integer > 127 ? 127 : integer < -127 ? -127 : integer;
     }
   }
+}
+
+/** Stands for 0 in 4 bits. */
+const nibbleZero = 8;
+
+/**
+ * Rounds blocks of values to 4 bits, as ONNX Runtime's MatMulNBits reads them.
+ *
+ * A block's value of the largest magnitude becomes -8, which has no positive counterpart: the scale
+ * has the other sign, and 16 steps are used instead of 15. A block of zeros gets scale 1 and zeros.
+ *
+ * @param values [blocks, block]
+ * @param block an even number
+ * @param packed receives two integers a byte, the first in the low half, 8 for 0: [blocks, block / 2]
+ * @param scales receives one scale a block, [blocks]
+ * @throws {RangeError} when a value is not finite or the lengths disagree
+ */
+export function quantiseBlocks(
+  values: Float32Array,
+  block: number,
+  packed: Uint8Array,
+  scales: Float32Array,
+): void {
+  if (values.length !== scales.length * block || packed.length * 2 !== values.length) {
+    throw new RangeError(
+      `${values.length} values are not ${scales.length} blocks of ${block}, or do not fit.`,
+    );
+  }
+  for (let index = 0; index < scales.length; index++) {
+    const start = index * block;
+    const end = start + block;
+    let largest = 0;
+    let finite = 0;
+    for (let i = start; i < end; i++) {
+      const value = values[i] as number;
+      if (Math.abs(value) > Math.abs(largest)) largest = value;
+      finite += value - value;
+    }
+    if (finite !== 0) throw new RangeError(`Block ${index} holds a value that is not finite.`);
+
+    const scale = Math.fround(largest / -8);
+    if (Math.abs(scale) < smallestNormal) {
+      scales[index] = 1;
+      packed.fill(nibbleZero | (nibbleZero << 4), start / 2, end / 2);
+      continue;
+    }
+    scales[index] = scale;
+    for (let i = start; i < end; i += 2) {
+      packed[i / 2] =
+        nibble((values[i] as number) / scale) | (nibble((values[i + 1] as number) / scale) << 4);
+    }
+  }
+}
+
+/** A quotient as one of 16 steps, halves to even. */
+function nibble(quotient: number): number {
+  const integer = Math.fround(quotient) + rounder - rounder;
+  return nibbleZero + (integer > 7 ? 7 : integer < -8 ? -8 : integer);
 }
 
 /** Side of the square tiles in which matrices are turned, so that both sides stay in cache. */

@@ -96,7 +96,10 @@ export class TrunkSource implements TensorSource {
     private readonly path: string,
     private readonly file: FileHandle,
   ) {
-    const kept = plan.tensors.filter(({ transpose }) => !transpose);
+    // What 4 bits have left of a matrix is no source of anything.
+    const kept = plan.tensors.filter(
+      ({ transpose, transform }) => !transpose && transform !== 'int4',
+    );
     this.tensors = new Map(
       kept.map((entry) => [
         entry.name,
@@ -120,7 +123,9 @@ export class TrunkSource implements TensorSource {
     const values = rowsInto(tensor, from, count, into);
     const columns = rowLength(tensor);
     const { entry } = tensor;
-    if (entry.transform === 'int32') throw new RangeError(`"${name}" holds integers.`);
+    if (entry.transform === 'int32' || entry.transform === 'int4') {
+      throw new RangeError(`"${name}" has no rows to read.`);
+    }
     if (entry.transform === 'float32') {
       await this.fill(values, entry.offset + 4 * from * columns);
       return values;

@@ -11,8 +11,8 @@ import { open } from 'node:fs/promises';
 import { describeError, ModelError } from './errors';
 import { writeExactly } from './files';
 import type { BoundSource, BoundTensor, Origin, WeightPlan } from './plan';
-import { bindPlan, integerNames, storedBytes } from './plan';
-import { quantiseRows, transposeInto } from './quantise';
+import { bindPlan, integerNames, scaleCount, storedBytes } from './plan';
+import { quantiseBlocks, quantiseRows, transposeInto } from './quantise';
 import type { HeadsSource } from './sources';
 import type { TensorSource } from './tensors';
 
@@ -96,7 +96,7 @@ class TensorWriter {
   }
 
   async write(tensor: BoundTensor): Promise<void> {
-    const { entry, rows } = tensor;
+    const { entry } = tensor;
     if (entry.transform === 'int32') {
       const values = this.integers.get(entry.sources[0].tensor) ?? new Int32Array(0);
       await writeExactly(this.file, bytesOf(values), entry.offset);
@@ -107,23 +107,45 @@ class TensorWriter {
       await this.store(tensor, 4, ({ values }) => values);
       return;
     }
-    const scales = new Float32Array(rows);
+    const scales = new Float32Array(scaleCount(entry));
+    if (entry.transform === 'int4') await this.writeBlocks(tensor, entry.block, scales);
+    else await this.writeRows(tensor, scales);
+    await writeExactly(this.file, bytesOf(scales), entry.scale.offset);
+  }
+
+  /** int8, a scale a row. */
+  private async writeRows(tensor: BoundTensor, scales: Float32Array): Promise<void> {
     let quantised = new Int8Array(0);
     await this.store(tensor, 1, (block) => {
       const count = block.values.length;
       if (quantised.length < count) quantised = new Int8Array(count);
       const integers = quantised.subarray(0, count);
       const blockScales = scales.subarray(block.row, block.row + block.rows);
-      try {
+      quantising(tensor, block, () => {
         quantiseRows(block.values, tensor.columns, integers, blockScales);
-      } catch (error) {
-        const rows = `rows ${block.row} to ${block.row + block.rows - 1}`;
-        const reason = describeError(error);
-        throw new ModelError(`"${entry.name}" cannot be quantised (${rows}): ${reason}`);
-      }
+      });
       return integers;
     });
-    await writeExactly(this.file, bytesOf(scales), entry.scale.offset);
+  }
+
+  /** 4 bits, a scale for every `size` values of a row. */
+  private async writeBlocks(
+    tensor: BoundTensor,
+    size: number,
+    scales: Float32Array,
+  ): Promise<void> {
+    const { entry, columns } = tensor;
+    let packed = new Uint8Array(0);
+    for await (const block of this.blocks(tensor)) {
+      const count = block.values.length;
+      const first = block.row * columns;
+      if (packed.length < count / 2) packed = new Uint8Array(count / 2);
+      const bytes = packed.subarray(0, count / 2);
+      const blockScales = scales.subarray(first / size, (first + count) / size);
+      quantising(tensor, block, () => quantiseBlocks(block.values, size, bytes, blockScales));
+      await writeExactly(this.file, bytes, entry.offset + first / 2);
+      this.advance(bytes.length);
+    }
   }
 
   /** Runs all rows through `transform` and puts them where the entry says, turned if it says so. */
@@ -219,6 +241,16 @@ class TensorWriter {
   private advance(bytes: number): void {
     this.done += bytes;
     this.options.onProgress?.(Math.min(this.total, Math.round(this.done)), this.total);
+  }
+}
+
+/** @throws {ModelError} that says which rows cannot be rounded */
+function quantising({ entry }: BoundTensor, block: RowBlock, quantise: () => void): void {
+  try {
+    quantise();
+  } catch (error) {
+    const rows = `rows ${block.row} to ${block.row + block.rows - 1}`;
+    throw new ModelError(`"${entry.name}" cannot be quantised (${rows}): ${describeError(error)}`);
   }
 }
 

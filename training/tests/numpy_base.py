@@ -28,6 +28,7 @@ def random_weights(base: Base, seed: int) -> Weights:
     weights = {
         "embedding": embedding,
         "output_embedding": np.ascontiguousarray(embedding.T),
+        "first_pass.weight": embedding,
         "output_norm.weight": vector(base.hidden, 1),
     }
     for layer in range(base.layers):

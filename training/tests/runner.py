@@ -25,6 +25,17 @@ def quantise_channels(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.nda
     return np.clip(np.rint(quotient), -127, 127).astype(np.int8), scale
 
 
+def quantise_blocks(weight: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """4 bits a value, as MatMulNBits reads them: bytes [N, K / block, block / 2], scales [N * K / block]."""
+    blocks = weight.reshape(-1, block)
+    at = np.abs(blocks).argmax(axis=1)
+    scale = np.take_along_axis(blocks, at[:, None], 1)[:, 0] / np.float32(-8)
+    scale[scale == 0] = 1
+    integers = np.clip(np.rint(blocks / scale[:, None]), -8, 7).astype(np.int8) + 8
+    packed = (integers[:, 0::2] | integers[:, 1::2] << 4).astype(np.uint8)
+    return packed.reshape(weight.shape[0], -1, block // 2), scale.astype(np.float32)
+
+
 def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray]) -> Any:
     """A session whose initializers without data are filled from memory."""
     for initializer in model.graph.initializer:
@@ -48,6 +59,11 @@ def stored(plan: WeightPlan, values: Any) -> dict[str, np.ndarray]:
         if tensor["transform"] == "int8":
             axis = 0 if tensor["transpose"] else 1
             arrays[name], arrays[tensor["scale"]["name"]] = quantise_channels(values(tensor), axis)
+        elif tensor["transform"] == "int4":
+            arrays[name], arrays[tensor["scale"]["name"]] = quantise_blocks(
+                values(tensor), tensor["block"]
+            )
+            continue
         else:
             arrays[name] = values(tensor)
         assert list(arrays[name].shape) == tensor["shape"], name

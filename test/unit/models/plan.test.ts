@@ -82,6 +82,19 @@ describe('parsePlan', () => {
     assert.throws(() => parsePlan('{', 'plan.json'), /plan.json is malformed: it is not JSON/);
   });
 
+  it('takes 4 bits a value in whole blocks, and refuses others', () => {
+    const blocks = {
+      ...{ transform: 'int4', name: 'w', shape: [3, 32], block: 16, offset: 0, transpose: false },
+      ...{ scale: { name: 'w.scale', offset: 64 }, sources: [{ tensor: 'w' }] },
+    };
+    // 48 bytes of values, 6 scales.
+    assert.equal(parsePlan(JSON.stringify({ ...sound, tensors: [blocks], bytes: 88 }), 'p').bytes, 88);
+    refuses({ tensors: [blocks], bytes: 87 }, /"w.scale" ends at byte 88/);
+    refuses({ tensors: [{ ...blocks, shape: [3, 24] }] }, /no whole blocks of 16/);
+    refuses({ tensors: [{ ...blocks, block: 24 }] }, /malformed/);
+    refuses({ tensors: [{ ...blocks, transpose: true }] }, /malformed/);
+  });
+
   it('refuses weight files outside their folder', () => {
     for (const weights of ['../w.bin', '/w.bin', 'a/b.bin', 'graph.onnx', '.bin', 'w.bin\u0000']) {
       refuses({ weights }, /malformed/);

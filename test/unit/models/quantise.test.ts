@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { dequantiseRows, quantiseRows, transposeInto } from '../../../src/models/quantise';
+import { dequantiseRows, quantiseBlocks, quantiseRows, transposeInto } from '../../../src/models/quantise';
 
 function quantise(values: readonly number[], columns: number) {
   const floats = Float32Array.from(values);
@@ -81,6 +81,62 @@ describe('quantiseRows', function () {
     for (const bad of [NaN, Infinity, -Infinity]) {
       assert.throws(() => quantise([1, 2, 3, bad], 2), /Row 1 .* not finite/);
     }
+  });
+});
+
+describe('quantiseBlocks', () => {
+  const block = 16;
+
+  /** The integers, -8 to 7, of values in blocks, and their scales. */
+  function inBlocks(values: readonly number[]) {
+    const floats = Float32Array.from(values);
+    const packed = new Uint8Array(floats.length / 2);
+    const scales = new Float32Array(floats.length / block);
+    quantiseBlocks(floats, block, packed, scales);
+    const integers = Array.from(
+      floats,
+      (_, i) => (((packed[i >> 1] ?? NaN) >> (i % 2 === 0 ? 0 : 4)) & 15) - 8,
+    );
+    return { floats, integers, scales };
+  }
+
+  it('is off by half a scale at most, by a whole one where 8 would be needed', () => {
+    fc.assert(
+      fc.property(row, (values) => {
+        const { floats, integers, scales } = inBlocks(values);
+        const scale = scales[0] ?? NaN;
+        return floats.every((value, i) => {
+          const bound = Math.abs(scale) * (integers[i] === 7 ? 1 : 0.5) * (1 + 1e-4);
+          return Math.abs(value - (integers[i] ?? NaN) * scale) <= bound;
+        });
+      }),
+    );
+  });
+
+  it('gives the largest magnitude of a block -8, whatever its sign', () => {
+    const values = Array.from({ length: 32 }, (_, i) => (i === 3 ? 4 : i === 20 ? -4 : i / 100));
+    const { integers, scales } = inBlocks(values);
+    assert.deepEqual([integers[3], integers[20], ...scales], [-8, -8, -0.5, 0.5]);
+  });
+
+  it('has the first of two values in the low half of their byte', () => {
+    const packed = new Uint8Array(1);
+    quantiseBlocks(Float32Array.of(-8, 1), 2, packed, new Float32Array(1));
+    assert.equal(packed[0], 0x90);
+  });
+
+  it('gives blocks of zeros, and of values too small for a scale, scale 1 and zeros', () => {
+    const { integers, scales } = inBlocks([...Array<number>(16).fill(0), ...Array<number>(16).fill(1e-45)]);
+    assert.deepEqual([...scales], [1, 1]);
+    assert.ok(integers.every((integer) => integer === 0));
+  });
+
+  it('refuses values that are not finite, and lengths that disagree', () => {
+    const bad = Array.from({ length: 32 }, (_, i) => (i === 17 ? NaN : 1));
+    assert.throws(() => inBlocks(bad), /Block 1 .* not finite/);
+    const floats = new Float32Array(16);
+    assert.throws(() => quantiseBlocks(floats, 16, new Uint8Array(7), new Float32Array(1)), RangeError);
+    assert.throws(() => quantiseBlocks(floats, 8, new Uint8Array(8), new Float32Array(1)), RangeError);
   });
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openGguf } from '../../../src/models/gguf';
 import { parsePlan } from '../../../src/models/plan';
-import { quantiseRows } from '../../../src/models/quantise';
+import { quantiseBlocks, quantiseRows } from '../../../src/models/quantise';
 import { openSafetensors } from '../../../src/models/safetensors';
 import { HeadsSource } from '../../../src/models/sources';
 import type { WeightsOptions } from '../../../src/models/weights';
@@ -18,6 +18,8 @@ const random = (count: number, seed: number) =>
 const a = random(12 * columns, 1);
 const b = random(5 * columns, 2);
 const bias = random(12, 3);
+/** Rows of 32 values: two blocks of 16. */
+const wide = { a: random(3 * 32, 4), b: random(2 * 32, 5) };
 
 /** The rows of `a` with the permutation of 2 heads undone, by the definition in the plan's format. */
 function unpermuted(source: Float32Array, width: number): Float32Array {
@@ -37,7 +39,12 @@ describe('writeWeights', () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'dynamo-weights-'));
-    const tensors = [floatTensor('a', [8, 12], a), floatTensor('b', [8, 5], b)];
+    const tensors = [
+      floatTensor('a', [8, 12], a),
+      floatTensor('b', [8, 5], b),
+      floatTensor('wide.a', [32, 3], wide.a),
+      floatTensor('wide.b', [32, 2], wide.b),
+    ];
     await writeFile(
       join(folder, 'x.gguf'),
       ggufBytes([...tensors, floatTensor('bias', [12], bias)]),
@@ -99,6 +106,27 @@ describe('writeWeights', () => {
       // Everything between the ranges is zero.
       file.fill(0, 64, 64 + joined.length).fill(0, 1024, 1024 + 68);
       assert.ok(file.every((byte) => byte === 0));
+    });
+
+    it(`stores blocks of 4 bits and their scales ${how}`, async () => {
+      const { a: first, b: second } = wide;
+      const values = Float32Array.from([...first, ...second]);
+      const packed = new Uint8Array(values.length / 2);
+      const scales = new Float32Array(values.length / 16);
+      quantiseBlocks(values, 16, packed, scales);
+      const file = await write(
+        {
+          transform: 'int4',
+          shape: [5, 32],
+          block: 16,
+          transpose: false,
+          scale: { name: 's', offset: 1024 },
+          sources: [{ tensor: 'wide.a' }, { tensor: 'wide.b' }],
+        },
+        size,
+      );
+      assert.deepEqual(Uint8Array.from(file.subarray(64, 64 + packed.length)), packed);
+      assert.deepEqual(floatsAt(file, 1024, scales.length), scales);
     });
 
     it(`stores float32 rows, as they are and turned ${how}`, async () => {

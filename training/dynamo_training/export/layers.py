@@ -389,6 +389,11 @@ class LayerBuilder:
         graph = self.graph
         count = graph.constant([TOP_K], np.int64)
         best, ids = graph.op("TopK", [logits, count], f"{name}.top", outputs=2, axis=-1, sorted=1)
+        return best, ids, self.normalizer(logits, best, ids, name)
+
+    def normalizer(self, logits: str, best: str, ids: str, name: str) -> str:
+        """log sum exp of all logits, [1, M, 1]; `best` and `ids` are the largest ones, sorted."""
+        graph = self.graph
         # The best token's logit less its log-probability: a quarter of the time of ReduceLogSumExp,
         # and a fiftieth of its error.
         first = [graph.constant([i], np.int64) for i in (0, 1, -1)]
@@ -396,4 +401,4 @@ class LayerBuilder:
         best_logit = graph.op("Slice", [best, *first], f"{name}.best")
         logs = graph.op("LogSoftmax", [logits], f"{name}.log_probabilities", axis=-1)
         log = graph.op("GatherElements", [logs, best_id], f"{name}.best_log", axis=-1)
-        return best, ids, graph.op("Sub", [best_logit, log], f"{name}.normalizer")
+        return graph.op("Sub", [best_logit, log], f"{name}.normalizer")

@@ -115,6 +115,37 @@ class WeightPlan:
         )
         return name, scale
 
+    def int4(
+        self, name: str, shape: list[int], block: int, sources: list[Source]
+    ) -> tuple[str, str]:
+        """A [N, K] tensor as MatMulNBits reads it: 4 bits a weight, two in a byte (the first in the
+        low half), 8 for zero, and one float32 scale for every `block` values of a row.
+
+        Returns the names of the bytes [N, K / block, block / 2] and of the scales [N * K / block].
+        """
+        rows, columns = shape
+        if columns % block != 0:
+            raise ValueError(f"{name}: rows of {columns} are no blocks of {block}")
+        scale = f"{name}.scale"
+        self.tensors.append(
+            {
+                "transform": "int4",
+                "name": name,
+                "shape": shape,
+                "block": block,
+                "offset": self._place(
+                    name, TensorProto.UINT8, [rows, columns // block, block // 2]
+                ),
+                "transpose": False,
+                "scale": {
+                    "name": scale,
+                    "offset": self._place(scale, TensorProto.FLOAT, [rows * columns // block]),
+                },
+                "sources": [source.to_json() for source in sources],
+            }
+        )
+        return name, scale
+
     def int32(self, name: str, shape: list[int], sources: list[Source]) -> str:
         """Integers as they are."""
         self.tensors.append(
@@ -172,7 +203,7 @@ class WeightPlan:
 
     def _place(self, name: str, data_type: int, shape: list[int]) -> int:
         """Reserves room in the weight file and adds the initializer; returns its byte offset."""
-        size = 1 if data_type == TensorProto.INT8 else 4
+        size = 1 if data_type in (TensorProto.INT8, TensorProto.UINT8) else 4
         for dimension in shape:
             size *= dimension
         alignment = LARGE_ALIGNMENT if size >= LARGE_ALIGNMENT else SMALL_ALIGNMENT

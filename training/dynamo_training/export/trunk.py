@@ -14,7 +14,8 @@ Outputs:
     top.ids       int32  [1, M, TOP_K]   most likely next tokens, largest logit first
     top.logits    float  [1, M, TOP_K]
     normalizer    float  [1, M, 1]       log sum exp of all logits
-    logits        float  [1, M, vocabulary]  for measuring; costs nothing unless it is asked for
+    logits        float  [1, M, vocabulary]  for measuring; costs nothing unless it is asked for. In
+                         int8 exact where it is large, else of a 4-bit product (see _two_passes)
     stem          float  [1, R, hidden]  what enters the last layer: the input of the token heads
     kv            float  [2 * layers * R, kv_heads, head_size]  new rows: layer 0's R keys, its R
                          values, layer 1's keys, ...
@@ -31,8 +32,12 @@ import onnx
 from onnx import TensorProto
 
 from ..bases import Base
-from .layers import TOP_K, Layer, LayerBuilder, Rotary, Window
+from .graph import CONTRIB
+from .layers import INT8_ZERO_POINT, TOP_K, Layer, LayerBuilder, Rotary, Window
 from .plan import Source, WeightPlan
+
+CANDIDATES = 256
+"""Tokens a row whose logits are computed exactly."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class TrunkBuilder(LayerBuilder):
     def __init__(self, base: Base, precision: str) -> None:
         plan = WeightPlan(base.id, precision)
         super().__init__(base, precision, f"{base.id}-trunk-{precision}", plan)
+        self.table = ("", "")
+        """The embedding table's integers and scales, in int8."""
 
     def build(self) -> tuple[onnx.ModelProto, WeightPlan]:
         base, graph = self.base, self.graph
@@ -142,25 +149,89 @@ class TrunkBuilder(LayerBuilder):
         sources = [Source(base.output_tensor)]
         if not self.quantised:
             return self.embed(self.plan.float32("embedding", shape, sources), ids, "embedded")
-        table = self.plan.int8("embedding", shape, sources, transpose=False)
-        return self.embed(table, ids, "embedded")
+        self.table = self.plan.int8("embedding", shape, sources, transpose=False)
+        return self.embed(self.table, ids, "embedded")
 
     def _predict(self, normed: str) -> None:
         """Logits of the selected rows, of which only the best and the normaliser leave the graph."""
         base, graph = self.base, self.graph
-        logits = self.linear(
-            "output_embedding",
-            self.prepare("output_embedding", normed),
-            (base.hidden, base.vocabulary),
-            [Source(base.output_tensor)],
-        )
-        best, ids, normalizer = self.top(logits, "logits")
+        if self.quantised:
+            logits, best, ids = self._two_passes(normed)
+            normalizer = self.normalizer(logits, best, ids, "logits")
+        else:
+            logits = self.linear(
+                "output_embedding",
+                self.prepare("output_embedding", normed),
+                (base.hidden, base.vocabulary),
+                [Source(base.output_tensor)],
+            )
+            best, ids, normalizer = self.top(logits, "logits")
         narrow = graph.op("Cast", [ids], "logits.top.ids", to=TensorProto.INT32)
         graph.output("top.ids", narrow, TensorProto.INT32, [1, "M", TOP_K])
         graph.output("top.logits", best, TensorProto.FLOAT, [1, "M", TOP_K])
         shape: list[int | str] = [1, "M", base.vocabulary]
         graph.output("logits", logits, TensorProto.FLOAT, shape)
         graph.output("normalizer", normalizer, TensorProto.FLOAT, [1, "M", 1])
+
+    def _two_passes(self, normed: str) -> tuple[str, str, str]:
+        """All logits, the TOP_K best of them, and their int64 ids.
+
+        The output embedding is the largest matrix of a small model, and reading it takes a quarter
+        of a step's time. The first pass reads it in 4 bits; the CANDIDATES that it likes best are
+        computed again from the int8 rows of the embedding table, which is there in any case. So what
+        is chosen is chosen by the same integers as from one int8 product, unless the first pass puts
+        it behind all candidates; training/experiments/first_pass.py counts how far behind the first
+        pass puts what matters. The other logits, which only the normaliser sees, stay as they are.
+        """
+        base, graph, name = self.base, self.graph, "first_pass"
+        hidden, source = base.hidden, Source(base.output_tensor)
+        block = next(size for size in (128, 64, 32, 16) if hidden % size == 0)
+        shape = [base.vocabulary, hidden]
+        weights, scales = self.plan.int4(f"{name}.weight", shape, block, [source])
+        # The kernel computes pairs of rows, and a row without a partner otherwise: other bits.
+        count = graph.op("Shape", [normed], f"{name}.rows", start=1, end=2)
+        odd = graph.op("Mod", [count, graph.constant([2], np.int64)], f"{name}.odd")
+        before, after = graph.constant([0] * 4, np.int64), graph.constant([0], np.int64)
+        pads = graph.op("Concat", [before, odd, after], f"{name}.pads", axis=0)
+        pairs = graph.op("Pad", [normed, pads], f"{name}.pairs")
+        padded = graph.op(
+            "MatMulNBits",
+            [pairs, weights, scales],
+            f"{name}.padded",
+            domain=CONTRIB,
+            K=hidden,
+            N=base.vocabulary,
+            bits=4,
+            block_size=block,
+            accuracy_level=4,  # activations in int8, a scale for every block
+        )
+        start, axis = graph.constant([0], np.int64), graph.constant([1], np.int64)
+        rough = graph.op("Slice", [padded, start, count, axis], f"{name}.logits")
+        wanted = graph.constant([min(CANDIDATES, base.vocabulary)], np.int64)
+        _, candidates = graph.op("TopK", [rough, wanted], name, outputs=2, axis=-1, sorted=1)
+
+        # Candidates' rows times the row's integers, in floats that hold every sum of them: [M, C, D].
+        table, table_scales = self.table
+        flat = graph.op("Squeeze", [candidates, start], "candidates")
+        rows = graph.op("Gather", [table, flat], "candidates.int8")
+        floats = graph.op("Cast", [rows], "candidates.float", to=TensorProto.FLOAT)
+        quantised, row_scale = self._quantise("output_embedding", normed)
+        shifted = graph.op("Cast", [quantised], "output_embedding.floats", to=TensorProto.FLOAT)
+        zero = graph.constant(INT8_ZERO_POINT, np.float32)
+        centred = graph.op("Sub", [shifted, zero], "output_embedding.integers")
+        columns = graph.op("Transpose", [centred], "output_embedding.columns", perm=[1, 2, 0])
+        sums = graph.op("MatMul", [floats, columns], "candidates.sums")
+        by_part = graph.op("Transpose", [sums], "candidates.by_part", perm=[2, 0, 1])
+        scale = graph.op("Gather", [table_scales, candidates], "candidates.scale")
+        product = graph.op("Mul", [by_part, scale], "candidates.product")
+        exact = graph.op("Mul", [product, row_scale], "candidates.rescaled")
+        if base.activation_bits == 15:
+            exact = graph.op("ReduceSum", [exact, start], "candidates.logits", keepdims=1)
+        best_count = graph.constant([TOP_K], np.int64)
+        best, places = graph.op("TopK", [exact, best_count], "best", outputs=2, axis=-1, sorted=1)
+        ids = graph.op("GatherElements", [candidates, places], "best.ids", axis=-1)
+        logits = graph.op("ScatterElements", [rough, candidates, exact], "logits.all", axis=-1)
+        return logits, best, ids
 
 
 def build_trunk(base: Base, precision: str) -> tuple[onnx.ModelProto, WeightPlan]:
