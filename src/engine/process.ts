@@ -297,9 +297,6 @@ function launch({ worker, env }: ProcessOptions): ChildProcess {
   const environment: NodeJS.ProcessEnv = { ...(env ?? process.env) };
   // Inside an editor the running binary is Electron.
   environment['ELECTRON_RUN_AS_NODE'] = '1';
-  // glibc (others do not look) asks Linux for 2 MB pages for the weights. A step reads all of them, and
-  // with 4 KB pages every tenth of its time goes into finding where they are.
-  environment['GLIBC_TUNABLES'] ??= 'glibc.malloc.hugetlb=1';
   // A debugger's or a loader's options are meant for the parent.
   delete environment['NODE_OPTIONS'];
   return spawn(process.execPath, [worker], {

@@ -100,11 +100,10 @@ def largest_error(actual: np.ndarray, expected: np.ndarray) -> float:
     return float(np.sqrt((difference**2).mean()))
 
 
-@BASES
-def test_every_logit_is_close_and_the_largest_are_those_of_one_int8_product(base: Base) -> None:
-    weights, ids = random_weights(base, 10), ids_of(base)[:12]
-    outputs = Trunk(base, "int8", weights).run(ids)
-    expected = forward(base, weights, np.array(ids))["logits"]
+def test_two_passes_leave_every_logit_close_and_the_largest_as_of_one_product() -> None:
+    weights, ids = random_weights(QWEN, 10), ids_of(QWEN)[:12]
+    outputs = Trunk(QWEN, "int8", weights).run(ids)
+    expected = forward(QWEN, weights, np.array(ids))["logits"]
     logits = outputs["logits"][0]
     # 4 bits are coarse, but no logit is anybody else's.
     assert np.corrcoef(logits.ravel(), expected.ravel())[0, 1] > 0.99

@@ -14,8 +14,8 @@ Outputs:
     top.ids       int32  [1, M, TOP_K]   most likely next tokens, largest logit first
     top.logits    float  [1, M, TOP_K]
     normalizer    float  [1, M, 1]       log sum exp of all logits
-    logits        float  [1, M, vocabulary]  for measuring; costs nothing unless it is asked for. In
-                         int8 exact where it is large, else of a 4-bit product (see _two_passes)
+    logits        float  [1, M, vocabulary]  for measuring; costs nothing unless it is asked for. Of
+                         two passes exact where it is large, else of a 4-bit product
     stem          float  [1, R, hidden]  what enters the last layer: the input of the token heads
     kv            float  [2 * layers * R, kv_heads, head_size]  new rows: layer 0's R keys, its R
                          values, layer 1's keys, ...
@@ -155,7 +155,9 @@ class TrunkBuilder(LayerBuilder):
     def _predict(self, normed: str) -> None:
         """Logits of the selected rows, of which only the best and the normaliser leave the graph."""
         base, graph = self.base, self.graph
-        if self.quantised:
+        # Activations with outliers do not bear the first pass's own rounding: the perplexity of
+        # SmolLM2 on held-out code would be 1.7 % above fp32 instead of 0.2 %.
+        if self.quantised and base.activation_bits == 8:
             logits, best, ids = self._two_passes(normed)
             normalizer = self.normalizer(logits, best, ids, "logits")
         else:
@@ -210,7 +212,7 @@ class TrunkBuilder(LayerBuilder):
         wanted = graph.constant([min(CANDIDATES, base.vocabulary)], np.int64)
         _, candidates = graph.op("TopK", [rough, wanted], name, outputs=2, axis=-1, sorted=1)
 
-        # Candidates' rows times the row's integers, in floats that hold every sum of them: [M, C, D].
+        # Candidates' rows times the row's integers, in floats that hold sums of them: [M, C, 1].
         table, table_scales = self.table
         flat = graph.op("Squeeze", [candidates, start], "candidates")
         rows = graph.op("Gather", [table, flat], "candidates.int8")
@@ -225,8 +227,6 @@ class TrunkBuilder(LayerBuilder):
         scale = graph.op("Gather", [table_scales, candidates], "candidates.scale")
         product = graph.op("Mul", [by_part, scale], "candidates.product")
         exact = graph.op("Mul", [product, row_scale], "candidates.rescaled")
-        if base.activation_bits == 15:
-            exact = graph.op("ReduceSum", [exact, start], "candidates.logits", keepdims=1)
         best_count = graph.constant([TOP_K], np.int64)
         best, places = graph.op("TopK", [exact, best_count], "best", outputs=2, axis=-1, sorted=1)
         ids = graph.op("GatherElements", [candidates, places], "best.ids", axis=-1)
