@@ -6,8 +6,8 @@ import type { Engine } from '../engine/client';
 
 /** Tokens of the prompt, about. */
 const CONTEXT = 1000;
-/** What is typed, with no regard to what was suggested: one to three new tokens. */
-const TYPED = ['t', ' = total', ' = total +'];
+/** What is typed, with no regard to what was suggested: a few new tokens. */
+const TYPED = ['Q', ' ^ Q', ' ^ Q % W'];
 const ROUNDS = 7;
 
 export interface NextKey {
@@ -22,21 +22,17 @@ export interface NextKey {
 
 /** Replaces what the engine's cache held. */
 export async function measureNextKey(engine: Engine): Promise<NextKey> {
-  const common = { suffix: '\n', language: 'python', multiline: true, raw: true } as const;
-  const decoding = { mode: 'ar', epsilon: 0.5 } as const;
-  const prefix = await longPrefix(async (text) => {
-    const request = { ...common, ...decoding, prefix: text, maxTokens: 1 };
-    return (await engine.complete(request)).promptTokens;
-  });
+  const ask = (prompt: string, maxTokens: number) =>
+    engine.generate({ prompt, maxTokens, chat: false, mode: 'ar', epsilon: 0.5 });
+  const prefix = await longPrefix(async (text) => (await ask(text, 1)).promptTokens);
   const times = TYPED.map((): number[] => []);
   const newTokens = TYPED.map(() => 0);
   let context = 0;
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, typed] of TYPED.entries()) {
-      await engine.complete({ ...common, ...decoding, prefix, maxTokens: 16 });
+      await ask(prefix, 16);
       const started = performance.now();
-      const request = { ...common, ...decoding, prefix: prefix + typed, maxTokens: 1 };
-      const { promptTokens, reusedTokens } = await engine.complete(request);
+      const { promptTokens, reusedTokens } = await ask(prefix + typed, 1);
       times[i]?.push(performance.now() - started);
       newTokens[i] = promptTokens - reusedTokens;
       context = promptTokens;
