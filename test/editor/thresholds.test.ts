@@ -7,7 +7,6 @@ import type { ToPage, ViewSettings } from '../../media/thresholds/messages';
 import { limited, optionsOf, placeOf } from '../../media/thresholds/model/options';
 import { createFastChooser } from '../../src/decoding/fast-choice';
 import { tone } from '../../media/thresholds/model/scale';
-import type { HeatmapSpec } from '../../media/thresholds/parts/heatmap-element';
 import { pictureOf } from '../../src/decoding/picture';
 import { Engine, modelFiles } from '../../src/engine/client';
 import type { Inspection } from '../../src/engine/inspection';
@@ -17,7 +16,7 @@ import { readCurve } from '../../src/models/threshold-curve';
 import { headlessInspection, inspection as smallInspection } from '../fixtures/inspection';
 import { installVsCode } from './harness/install';
 import { EditorServer } from './harness/server';
-import { viewFrame } from './harness/view';
+import { drawnCells, viewFrame } from './harness/view';
 import { EditorWindow, launchBrowser } from './harness/window';
 
 const PYTHON = `def add(a, b):
@@ -120,10 +119,10 @@ describe('the threshold view in a real editor', () => {
     assert.ok(picture);
     await window.until(
       'three rows',
-      () => cells(view),
+      () => drawnCells(view),
       (seen) => seen.some(({ place: at }) => at >= 100),
     );
-    const drawn = await cells(view);
+    const drawn = await drawnCells(view);
     for (const { place: at, value } of drawn) {
       const expected = picture.plain[at] ?? NaN;
       assert.ok(
@@ -317,6 +316,10 @@ describe('the threshold view in a real editor', () => {
     const inspection = headlessInspection('headless');
     await tell({ type: 'inspection', where: 'nowhere', place: 'prompt', inspection });
     await untilText('no heads', '.place', /no token heads/);
+    const [, decided = ''] = /probability (\S+)/.exec(await text('.verdict')) ?? [];
+    assert.equal(await text('.bars li > span'), decided, 'the likeliest token is the one written');
+    await view.locator('.bars').scrollIntoViewIfNeeded();
+    await window.screenshot('thresholds-no-heads');
     assert.equal(await view.locator('dynamo-heatmap').count(), 0);
   });
 
@@ -342,23 +345,28 @@ describe('the threshold view in a real editor', () => {
     await untilText('readout', '#readout', /Point at a cell/);
   });
 
-  for (const [theme, name] of [
-    ['Default Dark Modern', 'dark'],
-    ['Default Light Modern', 'light'],
-    ['Default High Contrast', 'high-contrast'],
-    ['Default High Contrast Light', 'high-contrast-light'],
-  ] as const) {
+  const THEMES = {
+    dark: 'Default Dark Modern',
+    light: 'Default Light Modern',
+    'high-contrast': 'Default High Contrast',
+    'high-contrast-light': 'Default High Contrast Light',
+  } as const;
+  const useTheme = async (name: keyof typeof THEMES) => {
+    await window.page.locator('.view-lines').first().click();
+    await window.press('Control+K');
+    await window.press('Control+T');
+    await window.page.locator('.quick-input-box input').fill(THEMES[name]);
+    await window.pick(THEMES[name]);
+    await window.until(
+      'theme',
+      () => view.evaluate(() => document.body.className),
+      (classes) => classes.split(' ').includes(`vscode-${name}`),
+    );
+  };
+
+  for (const name of Object.keys(THEMES) as (keyof typeof THEMES)[]) {
     it(`has no serious fault of accessibility: ${name}`, async () => {
-      await window.page.locator('.view-lines').first().click();
-      await window.press('Control+K');
-      await window.press('Control+T');
-      await window.page.locator('.quick-input-box input').fill(theme);
-      await window.pick(theme);
-      await window.until(
-        'theme',
-        () => view.evaluate(() => document.body.className),
-        (classes) => classes.split(' ').includes(`vscode-${name}`),
-      );
+      await useTheme(name);
       await window.screenshot(`thresholds-${name}`);
       assert.deepEqual(await seriousFaults(view), []);
     });
@@ -366,15 +374,26 @@ describe('the threshold view in a real editor', () => {
 
   it('fits 300 pixels', async () => {
     const { page } = window;
-    await page.setViewportSize({ width: 700, height: 900 });
-    await view.evaluate(() => (document.body.style.width = '300px'));
-    await window.until(
-      'fit',
-      () => view.evaluate(() => document.getElementById('view')?.scrollWidth ?? 0),
-      (width) => width <= 300,
-    );
-    await window.screenshot('thresholds-narrow');
-    await view.evaluate(() => (document.body.style.width = ''));
+    const widths = () =>
+      view.evaluate(() => {
+        const { clientWidth: room, scrollWidth: taken } = document.documentElement;
+        return { room, taken };
+      });
+    await window.command('View: Toggle Primary Side Bar Visibility');
+    // Half of a narrow window; tall, to be looked at as a whole.
+    for (let width = 648, found = 0; found < 290 || found > 300; width += 2 * (300 - found)) {
+      assert.ok(width > 400 && width < 1000, `${found} pixels in a window of ${width}`);
+      await page.setViewportSize({ width, height: 2600 });
+      await page.waitForTimeout(500);
+      found = (await widths()).room;
+    }
+    for (const name of ['dark', 'light'] as const) {
+      await useTheme(name);
+      const { room, taken } = await widths();
+      await window.screenshot(`thresholds-narrow-${name}`);
+      assert.ok(taken <= room, `${taken} pixels in ${room}`);
+    }
+    await window.command('View: Toggle Primary Side Bar Visibility');
     await page.setViewportSize({ width: 1500, height: 1000 });
   });
 
@@ -399,16 +418,41 @@ describe('the threshold view in a real editor', () => {
     assert.ok(await view.locator('[data-name="layout"] input[value="all"]').isChecked());
   });
 
-  const isAsLeft = async () => {
+  const tabs = () => window.page.locator('.tab').filter({ hasText: 'Threshold view' });
+  const isAsLeft = async (epsilon: string) => {
     view = await viewFrame(window);
-    await untilText('settings', 'label[for="set-epsilon"] output', /^0\.37$/);
+    await untilText('settings', 'label[for="set-epsilon"] output', new RegExp(`^${epsilon}$`));
     assert.ok(await view.locator('[data-name="layout"] input[value="all"]').isChecked());
+    assert.equal(await tabs().count(), 1, 'one view');
   };
 
   it('keeps its state when it is moved to another group', async () => {
     await window.command('View: Move Editor into Right Group');
     await window.page.waitForTimeout(500);
-    await isAsLeft();
+    await isAsLeft('0.37');
+  });
+
+  it('keeps its state when the window is loaded again', async () => {
+    await choose('layout', 'all');
+    await slide('epsilon', 0.43);
+    await window.reload('"epsilon":0.43');
+    await tabs().click();
+    await isAsLeft('0.43');
+    await view.locator('dynamo-heatmap').first().waitFor();
+  });
+
+  it('is the restored view that is shown when it is asked for, not a second one', async () => {
+    await choose('layout', 'all');
+    await slide('epsilon', 0.57);
+    await tabs().click();
+    await window.openFile('other.md');
+    await window.reload('"epsilon":0.57');
+    await openBeside('sum.py');
+    await window.command('DynaMo: Show Thresholds');
+    await isAsLeft('0.57');
+    await view.locator('dynamo-heatmap').first().waitFor();
+    await window.type('x'); // The file has kept the focus.
+    await window.untilFile('sum.py', (text) => text.trimEnd().endsWith('x'));
   });
 
   it('leaves no error behind', () => {
@@ -428,30 +472,6 @@ async function inspectDirectly(): Promise<Inspection> {
   } finally {
     await engine.dispose();
   }
-}
-
-/** Place in J and value of each cell that is drawn, and the colour that it has on the canvas. */
-async function cells(view: Frame): Promise<readonly Drawn[]> {
-  return await view.locator('dynamo-heatmap').evaluate((element) => {
-    const { spec } = element as HTMLElement & { spec: HeatmapSpec };
-    const context = element.querySelector('canvas')?.getContext('2d');
-    const { left, top, cellWidth, cellHeight } = spec.measures;
-    return spec.grid.rows.flatMap((row, r) =>
-      row.cells.map(({ place }, c) => {
-        // Near the cell's corner, where no text stands.
-        const x = (left + c * cellWidth + 4) * devicePixelRatio;
-        const y = (top + (r + 1) * cellHeight - 4) * devicePixelRatio;
-        const pixel = context?.getImageData(Math.round(x), Math.round(y), 1, 1).data ?? [];
-        return { place, value: spec.panel.valueAt(place), colour: [...pixel] };
-      }),
-    );
-  });
-}
-
-interface Drawn {
-  readonly place: number;
-  readonly value: number;
-  readonly colour: readonly number[];
 }
 
 async function seriousFaults(view: Frame): Promise<string[]> {

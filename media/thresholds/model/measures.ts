@@ -11,8 +11,10 @@ export interface Measures {
   readonly left: number;
   /** Room for the columns' labels. */
   readonly top: number;
-  /** Characters of a label. */
+  /** Characters of a row's label. */
   readonly labelLength: number;
+  /** Characters of a column's label. */
+  readonly columnLength: number;
   /** Whether cells have room for their values. */
   readonly values: boolean;
   readonly width: number;
@@ -28,16 +30,18 @@ export function measure(grid: Grid, room: number): Measures {
   const rows = grid.rows.length;
   const columns = grid.rows[0]?.cells.length ?? 0;
   const longest = Math.max(3, ...grid.rows.map(({ label }) => lengthOf(label)));
-  const labelLength = Math.min(longest, room < 340 ? 8 : LONGEST_LABEL);
+  const most = room < 340 ? 8 : LONGEST_LABEL;
+  const labelLength = Math.min(longest, most);
   const left = Math.ceil(labelLength * CHARACTER + 8);
   const fit = Math.floor((room - left - 4) / Math.max(1, columns));
   const own = grid.columns === undefined;
   const cellWidth = own ? Math.max(30, Math.min(84, fit)) : Math.max(9, Math.min(44, fit));
   const cellHeight = own ? 34 : Math.min(cellWidth, 30);
   const columnLongest = Math.max(2, ...(grid.columns ?? []).map(({ text }) => sizeOf(text)));
-  const top = own ? 2 : Math.ceil(Math.min(columnLongest, labelLength) * CHARACTER + 8);
+  const columnLength = Math.min(columnLongest, most);
+  const top = own ? 2 : Math.ceil(columnLength * CHARACTER + 8);
   return {
-    ...{ rows, columns, cellWidth, cellHeight, left, top, labelLength },
+    ...{ rows, columns, cellWidth, cellHeight, left, top, labelLength, columnLength },
     values: own || cellWidth >= 29,
     width: left + columns * cellWidth + 2,
     height: top + rows * cellHeight + 2,

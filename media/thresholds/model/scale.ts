@@ -22,7 +22,8 @@ export const tone = (value: number): number => Math.round(position(value) * TONE
 export function format(value: number): string {
   if (value === 0) return '0';
   if (value >= 0.9995) return value >= 1 ? '1' : '>.999';
-  if (value >= 0.1) return value.toFixed(3).replace(/^0/, '');
+  // From where it is rounded to .100 on.
+  if (value >= 0.09995) return value.toFixed(3).replace(/^0/, '');
   if (value >= 0.001) return value.toFixed(4).replace(/^0/, '');
   return value.toExponential(1).replace('e-', 'e−');
 }
@@ -36,7 +37,9 @@ export function formatShort(value: number): string {
 }
 
 export const percent = (share: number): string =>
-  share > 0.9995 && share < 1 ? '>99.9 %' : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  share > 0.9995 && share < 1
+    ? '>99.9 %'
+    : `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 
 /** Cells of J on the scale, in bins of equal width. `zeros` are the cells that are 0 or below it. */
 export interface Histogram {

@@ -42,8 +42,9 @@ export function completionPart(page: Page): TemplateResult {
 
 function sourceKey() {
   return html`<p class="muted keys">
-    <span class="key source-base"></span> base <span class="key source-head"></span> heads
-    <span class="key source-lookup"></span> lookup
+    <span><span class="key source-base"></span> base</span>
+    <span><span class="key source-head"></span> heads</span>
+    <span><span class="key source-lookup"></span> lookup</span>
     <span><s class="rejected">struck</s> drafts that did not hold</span>
   </p>`;
 }

@@ -10,7 +10,7 @@ export function countersPart({ state }: Page): TemplateResult {
     ${
       counters && counters.steps > 0
         ? html`<dl class="tiles">
-            ${tile('Tokens a step', (counters.tokens / counters.steps).toFixed(2), `${counters.completions} completions`)}
+            ${tile('Tokens a step', (counters.tokens / counters.steps).toFixed(2), counters.completions === 1 ? '1 completion' : `${counters.completions} completions`)}
             ${tile('Tokens a second', rate(counters.tokens, counters.decodeMs), against(counters))}
             ${counters.heads.map(({ drafted, accepted }, index) =>
               drafted === 0

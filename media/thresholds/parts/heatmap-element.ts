@@ -66,12 +66,12 @@ class HeatmapElement extends HTMLElement {
 }
 
 function drawLabels(context: CanvasRenderingContext2D, { grid, measures, panel }: HeatmapSpec) {
-  const { left, top, cellWidth, cellHeight, labelLength } = measures;
+  const { left, top, cellWidth, cellHeight, labelLength, columnLength } = measures;
   const chosen = cellOf(grid, panel.picture.best);
-  const write = (text: string, label: Label | undefined, bold: boolean) => {
+  const write = (text: string, most: number, label: Label | undefined, bold: boolean) => {
     const style = `${label?.name === true ? 'italic ' : ''}${bold ? 'bold ' : ''}`;
     context.font = `${style}11px ${fonts().mono}`;
-    context.fillText(shorten(text, labelLength), 0, 0);
+    context.fillText(shorten(text, most), 0, 0);
   };
   const base = context.getTransform();
   context.direction = 'ltr';
@@ -80,12 +80,13 @@ function drawLabels(context: CanvasRenderingContext2D, { grid, measures, panel }
   context.textAlign = 'right';
   for (const [row, { label }] of grid.rows.entries()) {
     context.setTransform(base.translate(left - 5, top + (row + 0.5) * cellHeight));
-    write(label.map((each) => each.text).join('·'), label[0], row === chosen?.row);
+    const text = label.map((each) => each.text).join('·');
+    write(text, labelLength, label[0], row === chosen?.row);
   }
   context.textAlign = 'left';
   for (const [column, label] of grid.columns?.entries() ?? []) {
     context.setTransform(base.translate(left + (column + 0.5) * cellWidth, top - 5).rotate(-90));
-    write(label.text, label, column === chosen?.column);
+    write(label.text, columnLength, label, column === chosen?.column);
   }
   context.setTransform(base);
 }

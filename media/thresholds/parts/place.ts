@@ -1,5 +1,6 @@
 /** What the model believes at a place: the decision, the heatmaps of J, its histogram. */
 import { html, nothing, type TemplateResult } from 'lit';
+import { headAt } from '../../../src/decoding/proposal';
 import { ladderOf, type Ladder } from '../model/decision';
 import { gridOf, orders, panel, panels, slices, type Panel } from '../model/panels';
 import { format, histogram, position } from '../model/scale';
@@ -107,7 +108,7 @@ function seenPart(page: Page, seen: Seen, width: number) {
           </p>`
     }
     ${decision(page, ladder(place, settings), settings)}
-    ${inspection.depth === 0 ? noHeads(place) : jointPart(page, place, settings, width)}`;
+    ${inspection.depth === 0 ? noHeads(place, settings) : jointPart(page, place, settings, width)}`;
 }
 
 function decision(page: Page, { rungs, tokens, joint }: Ladder, settings: ViewSettings) {
@@ -166,20 +167,20 @@ function decision(page: Page, { rungs, tokens, joint }: Ladder, settings: ViewSe
     }`;
 }
 
-/** A model without heads: the base's own candidates. */
-function noHeads(place: Place) {
+/** A model without heads: the base's own candidates, as likely as fast mode takes them to be. */
+function noHeads(place: Place, { temperature, topK }: ViewSettings) {
   const { proposal } = place;
   const base = proposal.kind === 'independent' ? proposal.heads[0] : undefined;
   if (!base) return nothing;
-  const shares = Array.from(base.logits.slice(0, 10), (logit) =>
-    Math.exp(logit - base.logNormalizer),
-  );
+  const { probabilities } = headAt(base, temperature, topK);
   return html`<p class="notice">
       This model has no token heads, so each step writes one token (or what lookup finds), and there
-      is no joint distribution to cut. These are its likeliest next tokens.
+      is no joint distribution to cut. These are its likeliest next tokens at the temperature of the
+      settings.
     </p>
     <ol class="bars">
-      ${shares.map(
+      ${Array.from(
+        probabilities.slice(0, 10),
         (share, rank) =>
           html`<li>
             ${tokenChip(place.label(base.ids[rank] ?? 0))}
@@ -346,4 +347,7 @@ function panelWidth(width: number): number {
 /** Cells that have a token of their own need room for it. */
 const columnsIn = (width: number) => Math.max(3, Math.floor((width - 110) / 50));
 
-const tail = (text: string) => readable(`…${text.slice(-80)}`.replace(/\s+/g, ' '));
+const tail = (text: string) =>
+  readable(`${text.length > TAIL ? '…' : ''}${text.slice(-TAIL)}`.replace(/\s+/g, ' '));
+/** Characters of the prompt that are shown. */
+const TAIL = 80;

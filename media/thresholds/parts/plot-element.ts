@@ -130,7 +130,7 @@ class PlotElement extends HTMLElement {
         },
         {
           ...axis,
-          size: 40,
+          size: (_, texts) => Math.max(40, 10 + 6.5 * longest(texts)),
           values: (_, ticks) => ticks.map((tick) => this.#spec?.yText(tick) ?? ''),
           ...(yTicks && { splits: () => [...yTicks] }),
         },
@@ -193,6 +193,10 @@ class PlotElement extends HTMLElement {
     }
   }
 }
+
+/** Characters of the longest text. */
+const longest = (texts: readonly string[] | null) =>
+  Math.max(0, ...(texts ?? []).map((text) => text.length));
 
 function dataOf({ x, series }: PlotSpec): uPlot.AlignedData {
   return [[...x], ...series.map(({ values }) => [...values])];

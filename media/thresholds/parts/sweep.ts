@@ -83,9 +83,9 @@ function curves(points: readonly SweepPoint[], card: ViewCard | undefined, now: 
   const behind = card?.status === 'measured' ? card.points : NONE;
   if (points.length === 0 && behind.length === 0) return nothing;
   return html`<p class="muted keys">
-      <span class="key tokens-key"></span> tokens a step
-      <span class="key speed-key"></span> speed-up, × <span class="key agree-key"></span> agreement,
-      right
+      <span><span class="key tokens-key"></span> tokens a step</span>
+      <span><span class="key speed-key"></span> speed-up, ×</span>
+      <span><span class="key agree-key"></span> agreement, right</span>
     </p>
     ${sweepPlot(points, behind, now)}`;
 }

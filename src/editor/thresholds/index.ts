@@ -3,37 +3,36 @@ import * as vscode from 'vscode';
 import type { OtherFiles } from '../other-files';
 import type { Session } from '../session';
 import { Counters } from './counters';
-import type { ThresholdPanel } from './panel';
+import { showRestored } from './restored';
 
 export const VIEW_TYPE = 'dynamo.thresholds';
-
-/** What tests may look at. */
-export interface Thresholds extends vscode.Disposable {
-  readonly panel: ThresholdPanel | undefined;
-}
 
 export function registerThresholds(
   { extensionUri }: vscode.ExtensionContext,
   session: Session,
   otherFiles: OtherFiles,
-): Thresholds {
+): vscode.Disposable {
   const counters = new Counters();
-  let panel: ThresholdPanel | undefined;
+  /** There is one at most. */
+  let shown: vscode.WebviewPanel | undefined;
 
   /** The view's code is read when the view is first shown. */
   async function adopt(webview: vscode.WebviewPanel): Promise<void> {
-    const { ThresholdPanel } = await import('./panel');
-    const made = new ThresholdPanel(webview, extensionUri, { session, otherFiles, counters });
-    panel = made;
+    shown?.dispose();
+    shown = webview;
     webview.onDidDispose(() => {
-      if (panel === made) panel = undefined;
+      if (shown === webview) shown = undefined;
     });
+    const { ThresholdPanel } = await import('./panel');
+    if (shown === webview)
+      new ThresholdPanel(webview, extensionUri, { session, otherFiles, counters });
   }
 
   const parts = vscode.Disposable.from(
     session.onDidComplete(({ result }) => counters.add(result)),
     vscode.commands.registerCommand('dynamo.showThresholds', async () => {
-      if (panel) return panel.show();
+      if (shown) return shown.reveal(undefined, true);
+      if (await showRestored(VIEW_TYPE)) return;
       const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
       await adopt(vscode.window.createWebviewPanel(VIEW_TYPE, 'Threshold view', column));
     }),
@@ -43,11 +42,8 @@ export function registerThresholds(
     }),
   );
   return {
-    get panel() {
-      return panel;
-    },
     dispose: () => {
-      panel?.dispose();
+      shown?.dispose();
       parts.dispose();
     },
   };

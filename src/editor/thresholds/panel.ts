@@ -61,7 +61,8 @@ export interface PanelParts {
   readonly counters: Counters;
 }
 
-export class ThresholdPanel implements vscode.Disposable {
+/** Lives as long as its webview. */
+export class ThresholdPanel {
   private readonly session: Session;
   private readonly otherFiles: OtherFiles;
   private readonly counters: Counters;
@@ -110,14 +111,6 @@ export class ThresholdPanel implements vscode.Disposable {
       style: uri('thresholds.css'),
       nonce: randomBytes(16).toString('base64url'),
     });
-  }
-
-  show(): void {
-    this.panel.reveal(undefined, true);
-  }
-
-  dispose(): void {
-    this.panel.dispose();
   }
 
   #end(): void {

@@ -62,6 +62,14 @@ export class EditorWindow {
     await this.page.close();
   }
 
+  /** Loads the window again, once the browser has stored a text of what is to be restored. */
+  async reload(stored: string): Promise<void> {
+    const holds = () => this.page.evaluate(isStored, stored);
+    await this.until('what is to be restored', holds, Boolean);
+    await this.page.reload();
+    await this.page.waitForSelector(STATUS, { timeout: PATIENCE_MS });
+  }
+
   /** Opens a file of the workspace with the cursor at its end. */
   async openFile(name: string): Promise<void> {
     const { page } = this;
@@ -194,4 +202,27 @@ export class EditorWindow {
     await input.waitFor();
     await input.fill(join(this.server.workspace, name));
   }
+}
+
+/** Whether VS Code's storage in the browser, which it writes every few seconds, holds a text. */
+async function isStored(text: string): Promise<boolean> {
+  const done = <T>(request: IDBRequest<T>) =>
+    new Promise<T>((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error ?? new Error('The storage gives no answer.'));
+    });
+  for (const { name = '' } of await indexedDB.databases()) {
+    if (!name.startsWith('vscode-web-state-db')) continue;
+    const database = await done(indexedDB.open(name));
+    try {
+      for (const store of database.objectStoreNames) {
+        const values = await done(database.transaction(store).objectStore(store).getAll());
+        // Values hold others as texts, whose quotes are escaped level by level.
+        if (JSON.stringify(values).replaceAll('\\', '').includes(text)) return true;
+      }
+    } finally {
+      database.close();
+    }
+  }
+  return false;
 }

@@ -1,4 +1,4 @@
-/** What the extension leaves behind when it is deactivated: nothing. */
+/** What the extension leaves behind when it is deactivated: nothing; and that its view is one. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -9,7 +9,7 @@ interface Subscription {
   dispose(): unknown;
 }
 
-describe('deactivation', () => {
+describe('the extension, activated and deactivated', () => {
   let fixture: BuiltFixture;
   let extension: typeof Activation;
 
@@ -53,5 +53,30 @@ describe('deactivation', () => {
     assert.ok(extension.live().length > before);
     disposeAll(subscriptions);
     assert.deepEqual(extension.live(), []);
+  });
+
+  it('opens one threshold view, however often it is asked for', async () => {
+    const subscriptions = activated();
+    const show = () => extension.runCommand('dynamo.showThresholds');
+    await Promise.all([show(), show()]);
+    await show();
+    const panels = extension.live().filter((made) => made.endsWith('createWebviewPanel'));
+    assert.equal(panels.length, 1);
+    disposeAll(subscriptions);
+  });
+
+  it('shows the tab of a threshold view that was restored, and gives the focus back', async () => {
+    const subscriptions = activated();
+    extension.restoreTab('dynamo.thresholds');
+    extension.executed.length = 0;
+    await extension.runCommand('dynamo.showThresholds');
+    assert.ok(!extension.live().some((made) => made.endsWith('createWebviewPanel')));
+    assert.deepEqual(extension.executed, [
+      ['workbench.action.focusSecondEditorGroup'],
+      ['workbench.action.openEditorAtIndex', 1],
+      ['workbench.action.focusFirstEditorGroup'],
+    ]);
+    extension.restoreTab();
+    disposeAll(subscriptions);
   });
 });

@@ -35,6 +35,12 @@ describe('the measures of a heatmap', () => {
     );
   });
 
+  it('give columns the room of their own labels, however short those of the rows are', () => {
+    const cells = [{ place: 0, label: label('␣using') }];
+    const rows = [{ label: [label('a')], cells }];
+    assert.equal(measure({ rows, columns: [label('␣using')] }, 300).columnLength, 6);
+  });
+
   it('fit the room that there is, down to the smallest cells', () => {
     for (const room of [300, 600, 1200]) {
       assert.ok(measure(grid(10, 10, false), room).width <= room, `${room}`);

@@ -201,11 +201,12 @@ describe('the ladder of orders', () => {
 describe('the scale', () => {
   it('is logarithmic between 0.00001 and 1', () => {
     assert.deepEqual([1, 0.1, 1e-5, 1e-9, 0].map(position), [1, 0.8, 0, 0, 0]);
-    assert.deepEqual([0, 1, 0.9999, 0.5, 0.012, 2e-5].map(format), [
+    assert.deepEqual([0, 1, 0.9999, 0.5, 0.099_99, 0.012, 2e-5].map(format), [
       '0',
       '1',
       '>.999',
       '.500',
+      '.100',
       '.0120',
       '2.0e−5',
     ]);
