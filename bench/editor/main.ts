@@ -29,6 +29,8 @@ import { visitsOf, type SourceFile, type Visit } from './visits';
 
 const SOURCES = join('training', 'oracle', 'heldout');
 const MODEL = 'qwen2.5-coder-0.5b';
+/** A completion is given up after so many seconds (eight deadlines of a second). */
+const LONGEST_S = 8;
 
 export async function main(args: readonly string[], root: string): Promise<number> {
   const text = { type: 'string' } as const;
@@ -110,7 +112,7 @@ async function measure(
 async function leak(root: string, completions: number): Promise<readonly MemorySample[]> {
   const env = { DYNAMO_BENCH_COMPLETIONS: String(completions) };
   return await withDesk(root, 'leak-host', env, async ({ window, folder }) => {
-    const seconds = Math.ceil(2 * completions) + 60;
+    const seconds = Math.ceil(LONGEST_S * completions) + 60;
     return (await written(window, join(folder, 'figures.json'), seconds)) as MemorySample[];
   });
 }

@@ -78,6 +78,12 @@ describe('completions in a real editor', () => {
   it('accepts all with Tab', async () => {
     await window.press('Tab');
     await window.untilFile('sum.py', (file) => file === `${PYTHON}    return a - b`);
+    // VS Code is not done with saving when the file is there: a change before that is not saved.
+    await window.until(
+      'saved',
+      () => window.page.locator('.tab.dirty').count(),
+      (dirty) => dirty === 0,
+    );
   });
 
   it('takes an acceptance back with undo', async () => {

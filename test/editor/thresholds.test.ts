@@ -427,6 +427,7 @@ describe('the threshold view in a real editor', () => {
   };
 
   it('keeps its state when it is moved to another group', async () => {
+    await tabs().click(); // The file may have the focus.
     await window.command('View: Move Editor into Right Group');
     await window.page.waitForTimeout(500);
     await isAsLeft('0.37');
