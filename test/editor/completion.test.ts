@@ -78,12 +78,7 @@ describe('completions in a real editor', () => {
   it('accepts all with Tab', async () => {
     await window.press('Tab');
     await window.untilFile('sum.py', (file) => file === `${PYTHON}    return a - b`);
-    // VS Code is not done with saving when the file is there: a change before that is not saved.
-    await window.until(
-      'saved',
-      () => window.page.locator('.tab.dirty').count(),
-      (dirty) => dirty === 0,
-    );
+    await window.untilSaved(); // A change before that would not be saved.
   });
 
   it('takes an acceptance back with undo', async () => {

@@ -81,6 +81,7 @@ describe('generation from the palette', () => {
     await window.type('# Mine: nobody else writes here.\n');
     await window.press('Control+Home');
     await untilDone();
+    await window.untilSaved();
     const text = await window.untilFile('beside.py', (file) => /seven/i.test(file));
     const [mine, title, ...rest] = text.split('\n');
     assert.equal(mine, '# Mine: nobody else writes here.');

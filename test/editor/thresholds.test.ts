@@ -427,7 +427,12 @@ describe('the threshold view in a real editor', () => {
   };
 
   it('keeps its state when it is moved to another group', async () => {
-    await tabs().click(); // The file may have the focus.
+    const active = window.page.locator('.editor-group-container.active .tab.active');
+    await window.until(
+      'the view in front',
+      () => active.allTextContents(),
+      (names) => names.join('').includes('Threshold view'),
+    );
     await window.command('View: Move Editor into Right Group');
     await window.page.waitForTimeout(500);
     await isAsLeft('0.37');

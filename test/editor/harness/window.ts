@@ -164,6 +164,12 @@ export class EditorWindow {
     return this.until(name, () => this.server.read(name), fits);
   }
 
+  /** Waits until VS Code has saved everything; a file may be there a moment before. */
+  async untilSaved(): Promise<void> {
+    const dirty = () => this.page.locator('.tab.dirty').count();
+    await this.until('saved', dirty, (count) => count === 0);
+  }
+
   /** What a screen reader says of the status item. */
   async status(): Promise<string> {
     return (await this.page.locator(STATUS).getAttribute('aria-label')) ?? '';
