@@ -4,6 +4,7 @@
  */
 import type { DecodeMode, GenerationResult } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
+import { median } from './median';
 import { measureNextKey, type NextKey } from './next-key';
 import { engineChoice, engineFlags, parse } from './options';
 import { describeSteps, stepFigures } from './step-figures';
@@ -144,11 +145,4 @@ function tokensPerSecond(results: readonly GenerationResult[]): number {
       return (1000 * decoded) / decodeMs;
     }),
   );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }

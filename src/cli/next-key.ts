@@ -3,6 +3,7 @@
  * token of the completion behind them is here, on this side of the process boundary.
  */
 import type { Engine } from '../engine/client';
+import { median } from './median';
 
 /** Tokens of the prompt, about. */
 const CONTEXT = 1000;
@@ -39,7 +40,7 @@ export async function measureNextKey(engine: Engine): Promise<NextKey> {
     }
   }
   const { stepMs } = await engine.measure({ rows: 1, context, repeats: 15 });
-  return { context, newTokens, firstTokenMs: times.map(middle), stepMs: stepMs[0] ?? NaN };
+  return { context, newTokens, firstTokenMs: times.map(median), stepMs: stepMs[0] ?? NaN };
 }
 
 /** Code of about CONTEXT tokens that ends within a statement. */
@@ -51,9 +52,4 @@ async function longPrefix(tokensOf: (text: string) => Promise<number>): Promise<
   const few = 4;
   const [less, more] = [await tokensOf(code(few)), await tokensOf(code(2 * few))];
   return code(few + Math.round((CONTEXT - less) / ((more - less) / few)));
-}
-
-function middle(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? NaN;
 }

@@ -7,6 +7,12 @@ import type { CursorContext } from './types';
 
 export type LineMode = 'auto' | 'single' | 'multiple';
 
+/** @param multiline as requests say it */
+export function lineMode(multiline: boolean | 'auto'): LineMode {
+  if (multiline === 'auto') return 'auto';
+  return multiline ? 'multiple' : 'single';
+}
+
 /** Languages in which a colon at a line's end begins a block. */
 const COLON_BLOCKS = new Set(['python', 'yaml', 'nim', 'gdscript']);
 /** Languages in which a word at a line's end begins a block. */

@@ -6,7 +6,7 @@
 import type * as vscode from 'vscode';
 import { restOf, stepBoundaries, type Suggestion } from '../completion/suggestion';
 import type { CursorContext } from '../completion/types';
-import { allowsSeveralLines } from '../completion/multiline';
+import { allowsSeveralLines, lineMode } from '../completion/multiline';
 import { firstLine, mayBecome, soFar } from '../completion/underway';
 import type { CompletionRequest, CompletionResult } from '../engine/protocol';
 import type { Session } from './session';
@@ -183,8 +183,7 @@ export class Question {
   #deadline(): void {
     if (this.#handedOut) return;
     const { request, context } = this;
-    const lines = { true: 'multiple', false: 'single', auto: 'auto' } as const;
-    const multiline = allowsSeveralLines(context, lines[`${request.multiline}`]);
+    const multiline = allowsSeveralLines(context, lineMode(request.multiline));
     this.#early ??= soFar({ context, steps: this.#steps }, multiline);
     this.#tell();
   }

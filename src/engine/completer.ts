@@ -4,7 +4,7 @@
  * Everything that it needs is handed in, so it runs on a scripted model as on a real one. Knows
  * nothing of processes, messages or ONNX Runtime.
  */
-import { allowsSeveralLines, type LineMode } from '../completion/multiline';
+import { allowsSeveralLines, lineMode } from '../completion/multiline';
 import { postprocess } from '../completion/postprocess/index';
 import {
   buildPrompt,
@@ -284,11 +284,6 @@ function stopperFor(
 ): Stopper | undefined {
   if (!request.raw) return createStopper({ context, multiline });
   return request.multiline === false ? createLineStopper(context) : undefined;
-}
-
-function lineMode(multiline: CompletionRequest['multiline']): LineMode {
-  if (multiline === 'auto') return 'auto';
-  return multiline ? 'multiple' : 'single';
 }
 
 /** Rows kept free for what is decoded: never more than half, so that a prompt has room too. */
