@@ -5,6 +5,7 @@
 import * as vscode from 'vscode';
 import { registerAcceptStep } from './editor/accept-step';
 import { registerCommands } from './editor/commands';
+import { FirstKeys } from './editor/first-keys';
 import { Generator } from './editor/generate';
 import { Installer } from './editor/installer';
 import { OtherFiles } from './editor/other-files';
@@ -28,6 +29,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
     pause,
     otherFiles,
     provider,
+    new FirstKeys(provider),
     new WarmUp(session, pause, otherFiles),
     vscode.languages.registerInlineCompletionItemProvider({ pattern: '**' }, provider),
     new StatusItem(session, pause),

@@ -16,15 +16,14 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { installVsCode } from '../../test/editor/harness/install';
-import { EditorServer } from '../../test/editor/harness/server';
-import { EditorWindow, launchBrowser } from '../../test/editor/harness/window';
+import { Desk } from '../../test/editor/harness/desk';
+import type { EditorWindow } from '../../test/editor/harness/window';
 import type { MemorySample } from './leak-host';
 import type { HostFigures } from './observer';
 import { untilQuiet } from './quiet';
 import { openResults, readResults, type KeyRow } from './rows';
 import { summary } from './summary';
-import { typeVisit, type Desk } from './typing';
+import { typeVisit, type WatchedDesk } from './typing';
 import { visitsOf, type SourceFile, type Visit } from './visits';
 
 const SOURCES = join('training', 'oracle', 'heldout');
@@ -122,25 +121,22 @@ async function withDesk<T>(
   root: string,
   host: 'observer' | 'leak-host',
   more: Readonly<Record<string, string>>,
-  work: (desk: Desk) => Promise<T>,
+  work: (desk: WatchedDesk) => Promise<T>,
 ): Promise<T> {
-  const { vscode, browser: path } = installVsCode(join(root, '.cache'));
   const folder = mkdtempSync(join(tmpdir(), 'dynamo-bench-'));
   // What users have by default, not what tests want.
   const settings = { 'dynamo.deadline': 1000 };
   const env = { DYNAMO_BENCH_FOLDER: folder, ...more };
-  const server = await EditorServer.start({ vscode, settings, env });
-  const browser = await launchBrowser(path);
+  const desk = await Desk.open({ settings, env });
   try {
     for (const { name, text } of visitsOf(sources(root), 1)) {
-      if (host === 'leak-host') server.write(name, text);
+      if (host === 'leak-host') desk.server.write(name, text);
     }
     const tests = join(root, 'out', `${host}.cjs`);
-    const window = await EditorWindow.open(browser, server, { extension: root, tests });
-    return await work({ window, server, folder });
+    const window = await desk.window({ extension: root, tests });
+    return await work({ window, server: desk.server, folder });
   } finally {
-    await browser.close();
-    await server.stop();
+    await desk.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -5,20 +5,14 @@
  *
  *   npm run bench:editor -- redraw [MOVES]
  */
-import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import type { Frame } from 'playwright-core';
 import type { ToPage, ViewCompletion, ViewSweep } from '../../media/thresholds/messages';
-import { Engine, modelFiles } from '../../src/engine/client';
 import type { Inspection } from '../../src/engine/inspection';
-import { findInstalled } from '../../src/models/installed';
-import { dataDirectory } from '../../src/models/paths';
-import { installVsCode } from '../../test/editor/harness/install';
-import { EditorServer } from '../../test/editor/harness/server';
+import { Desk } from '../../test/editor/harness/desk';
+import { inspectDirectly } from '../../test/editor/harness/inspect';
 import { viewFrame } from '../../test/editor/harness/view';
-import { EditorWindow, launchBrowser } from '../../test/editor/harness/window';
 
 /** One way to look at a place, and the slider that moves. */
 interface Case {
@@ -60,14 +54,12 @@ function casesOf({ model, proposal }: Inspection): Case[] {
 
 async function main(): Promise<void> {
   const inspections: Inspection[] = [];
-  for (const { id, prompt } of PLACES) inspections.push(await inspect(id, prompt));
-  const { vscode, browser: path } = installVsCode('.cache');
-  const server = await EditorServer.start({ vscode, settings: { 'dynamo.enable': false } });
-  const browser = await launchBrowser(path);
+  for (const { id, prompt } of PLACES) inspections.push(await inspectDirectly(id, prompt));
+  const desk = await Desk.open({ settings: { 'dynamo.enable': false } });
   const rows: Row[] = [];
   try {
     // With no file beside it, the view has the whole window.
-    const window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    const window = await desk.window();
     await window.page.setViewportSize({ width: 1920, height: 1200 });
     await window.command('DynaMo: Show Thresholds');
     const view = await viewFrame(window);
@@ -87,8 +79,7 @@ async function main(): Promise<void> {
     }
     await window.screenshot('bench-redraw');
   } finally {
-    await browser.close();
-    await server.stop();
+    await desk.close();
   }
   const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, frameMs: FRAME_MS };
   mkdirSync('out', { recursive: true });
@@ -96,19 +87,6 @@ async function main(): Promise<void> {
   writeFileSync('out/redraw.jsonl', lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   const slow = rows.filter(({ work }) => quantile(work, 0.95) > FRAME_MS);
   console.log(`${rows.length - slow.length} of ${rows.length} cases within ${FRAME_MS} ms (p95)`);
-}
-
-async function inspect(id: string, prompt: string): Promise<Inspection> {
-  const place = { suite: 'models', home: dataDirectory(), id };
-  const installed = await findInstalled({ ...place, precision: 'int8' });
-  assert.ok(installed, `${id} is installed: node dist/cli.js models install ${id}`);
-  const engine = new Engine({ worker: join(process.cwd(), 'dist', 'worker.js') });
-  try {
-    await engine.load(modelFiles(installed));
-    return await engine.inspect({ place: { kind: 'prompt', prompt }, chains: 4 });
-  } finally {
-    await engine.dispose();
-  }
 }
 
 const tell = (view: Frame, message: ToPage) =>

@@ -14,7 +14,7 @@ const KEY_MS = 120;
 /** How long grey text is waited for: with a warm cache, and where a prompt must be read. */
 const PATIENCE_MS = { warm: 2500, cold: 8000 };
 
-export interface Desk {
+export interface WatchedDesk {
   readonly window: EditorWindow;
   readonly server: EditorServer;
   /** Where the observer writes. */
@@ -22,7 +22,7 @@ export interface Desk {
 }
 
 export async function typeVisit(
-  desk: Desk,
+  desk: WatchedDesk,
   visit: Visit,
   tell: (row: KeyRow) => void,
 ): Promise<void> {
@@ -49,7 +49,7 @@ export async function typeVisit(
 }
 
 async function measured(
-  { window, folder }: Desk,
+  { window, folder }: WatchedDesk,
   { name, pauseMs }: Visit,
   kind: KeyRow['kind'],
   key: string,

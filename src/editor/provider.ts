@@ -23,6 +23,8 @@ const SECOND = { temperature: 0.8, seeds: [1, 2] } as const;
 /** What was handed to VS Code last. */
 interface Shown extends Place {
   readonly version: number;
+  /** Whether a command made VS Code ask. */
+  readonly triggered: boolean;
   readonly suggestions: readonly Suggestion[];
 }
 
@@ -36,6 +38,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   /** Whether the next explicit trigger is the extension's own. */
   #ownTrigger = false;
   #shown: Shown | undefined;
+  #asked = false;
 
   constructor(
     private readonly session: Session,
@@ -60,6 +63,11 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   dispose(): void {
     this.forget();
     for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  /** Whether VS Code has ever asked. */
+  get asked(): boolean {
+    return this.#asked;
   }
 
   /** Drops all that was suggested, for the settings that it was made with are no longer true. */
@@ -99,9 +107,11 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     { triggerKind, selectedCompletionInfo }: vscode.InlineCompletionContext,
     token: vscode.CancellationToken,
   ): Promise<vscode.InlineCompletionItem[] | undefined> {
+    this.#asked = true;
     const own = this.#ownTrigger;
     this.#ownTrigger = false;
-    const explicit = triggerKind === vscode.InlineCompletionTriggerKind.Invoke && !own;
+    const triggered = triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const explicit = triggered && !own;
     if (!explicit && this.pause.active) return undefined;
     const plain = contextAt(document, position);
     const change = this.#takeChange(document);
@@ -118,7 +128,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     const show = (suggestions: readonly Suggestion[]): vscode.InlineCompletionItem[] => {
       this.#shown = fixed
         ? undefined
-        : { document, position, version: document.version, suggestions };
+        : { document, position, version: document.version, triggered, suggestions };
       if (suggestions[0]) this.#lookAhead(place, suggestions[0]);
       return suggestions.map((suggestion) => {
         const { left, right, text } = replacement(suggestion, fixed);
@@ -192,7 +202,13 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     if (!handedOut || whole.text === handedOut.text) return;
     if (this.#shown?.document !== document || editor?.document !== document) return;
     const context = contextAt(document, editor.selection.active);
-    if (restOf(handedOut, context) && restOf(whole, context)) void this.refresh();
+    if (restOf(handedOut, context) && restOf(whole, context)) void this.#renew(this.#shown);
+  }
+
+  /** Where a command made it ask, VS Code takes what it has for the answer, until that is hidden. */
+  async #renew({ triggered }: Shown): Promise<void> {
+    if (triggered) await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
+    await this.refresh();
   }
 
   #request({ document }: Place, context: CursorContext, explicit: boolean): CompletionRequest {

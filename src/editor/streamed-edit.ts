@@ -145,6 +145,7 @@ export class StreamedEdit implements vscode.Disposable {
         : undefined;
       const offset = this.#pristine ? start : end;
       this.#expected = { offset, text };
+      const { version } = this.document;
       const follow = editor.selection.active.isEqual(this.document.positionAt(end));
       const done = await editor.edit(
         (edit) => {
@@ -155,8 +156,8 @@ export class StreamedEdit implements vscode.Disposable {
       );
       this.#expected = undefined;
       if (!done) {
-        // Somebody else's edit came first; a document that takes none at all is read-only.
-        refused += 1;
+        // The user's edit came first, as long as there are any; else the document takes none at all.
+        refused = this.document.version === version ? refused + 1 : 0;
         if (refused > 20) return this.#lose('The document cannot be edited; it may be read-only.');
         await new Promise((resolve) => setTimeout(resolve, 20));
         continue;

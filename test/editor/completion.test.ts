@@ -1,9 +1,7 @@
 /** Completions as a user meets them, in a real VS Code with the real 0.5B model. */
 import assert from 'node:assert/strict';
-import type { Browser } from 'playwright-core';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import { Desk } from './harness/desk';
+import type { EditorWindow } from './harness/window';
 
 const PYTHON = `def add(a, b):
     """The sum of a and b."""
@@ -14,32 +12,16 @@ def subtract(a, b):
     """The difference of a and b."""
 `;
 
-const TYPESCRIPT = `interface Item {
-  name: string;
-  price: number;
-}
-
-export function totalPrice(items: Item[]): number {
-`;
-
 describe('completions in a real editor', () => {
-  let server: EditorServer;
-  let browser: Browser;
+  let desk: Desk;
   let window: EditorWindow;
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
-    server = await EditorServer.start({ vscode });
-    server.write('sum.py', PYTHON);
-    server.write('total.ts', TYPESCRIPT);
-    browser = await launchBrowser(path);
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    desk = await Desk.open({ files: { 'sum.py': PYTHON } });
+    window = await desk.window();
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   it('shows a suggestion while one types in a Python file', async () => {
     await window.openFile('sum.py');

@@ -5,19 +5,16 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Frame } from 'playwright-core';
+import type { Frame } from 'playwright-core';
 import type { ViewSettings } from '../../media/thresholds/messages';
 import { optionsOf, placeOf } from '../../media/thresholds/model/options';
 import { tone } from '../../media/thresholds/model/scale';
 import { pictureOf, type Picture } from '../../src/decoding/picture';
-import { Engine, modelFiles } from '../../src/engine/client';
 import type { Inspection } from '../../src/engine/inspection';
-import { findInstalled } from '../../src/models/installed';
-import { dataDirectory } from '../../src/models/paths';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
+import { Desk } from './harness/desk';
+import { inspectDirectly } from './harness/inspect';
 import { drawnCells, viewFrame } from './harness/view';
-import { EditorWindow, launchBrowser } from './harness/window';
+import type { EditorWindow } from './harness/window';
 
 const MODEL = 'smollm2-135m';
 const PROMPT = 'Please explain';
@@ -49,31 +46,25 @@ const PANELS: readonly Expected[] = [
 ];
 
 describe('Figure 11 in the threshold view', () => {
-  let server: EditorServer;
-  let browser: Browser;
+  let desk: Desk;
   let window: EditorWindow;
   let view: Frame;
   let asked: Inspection;
 
   before(async () => {
-    asked = await inspectDirectly();
-    const { vscode, browser: path } = installVsCode('.cache');
+    asked = await inspectDirectly(MODEL, PROMPT);
     const theme = { 'workbench.colorTheme': 'Default Light Modern' };
     const settings = { 'dynamo.model': MODEL, 'dynamo.mode': 'fast', ...theme };
-    server = await EditorServer.start({ vscode, settings });
-    browser = await launchBrowser(path);
+    desk = await Desk.open({ settings });
     // With no file beside it, the view has the whole window.
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    window = await desk.window();
     await window.page.setViewportSize({ width: 1500, height: 1300 });
     await window.command('DynaMo: Show Thresholds');
     view = await viewFrame(window);
     await view.locator('input[data-setting="epsilon"]').waitFor();
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   const choose = (name: string, value: string) =>
     view.locator(`[data-name="${name}"] input[value="${value}"]`).check();
@@ -139,17 +130,3 @@ describe('Figure 11 in the threshold view', () => {
     assert.deepEqual(window.errors, []);
   });
 });
-
-/** The same question without an editor. */
-async function inspectDirectly(): Promise<Inspection> {
-  const place = { suite: 'models', home: dataDirectory(), id: MODEL };
-  const installed = await findInstalled({ ...place, precision: 'int8' });
-  assert.ok(installed, 'the model of the figure is installed');
-  const engine = new Engine({ worker: join(process.cwd(), 'dist', 'worker.js') });
-  try {
-    await engine.load(modelFiles(installed));
-    return await engine.inspect({ place: { kind: 'prompt', prompt: PROMPT }, chains: 4 });
-  } finally {
-    await engine.dispose();
-  }
-}

@@ -1,33 +1,31 @@
 /** Generation from the palette in a real VS Code with the real 0.5B model. */
 import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
-import type { Browser } from 'playwright-core';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import { Desk } from './harness/desk';
+import type { EditorServer } from './harness/server';
+import type { EditorWindow } from './harness/window';
 
 describe('generation from the palette', () => {
+  let desk: Desk;
   let server: EditorServer;
-  let browser: Browser;
   let window: EditorWindow;
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
-    server = await EditorServer.start({ vscode });
-    server.write('new.py', '# Helpers for dates.\n\n');
-    server.write('long.py', '# Numbers in words.\n\n');
-    server.write('beside.py', '# Names of numbers.\n\n');
-    server.write('closed.py', '# Names of months.\n\n');
-    server.write('rewrite.py', 'class A:\n    def add(self, a, b):\n        return a + b\n');
+    desk = await Desk.open({
+      files: {
+        'new.py': '# Helpers for dates.\n\n',
+        'long.py': '# Numbers in words.\n\n',
+        'beside.py': '# Names of numbers.\n\n',
+        'closed.py': '# Names of months.\n\n',
+        'rewrite.py': 'class A:\n    def add(self, a, b):\n        return a + b\n',
+      },
+    });
+    server = desk.server;
     chmodSync(server.write('fixed.py', 'a = 1\n'), 0o444);
-    browser = await launchBrowser(path);
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    window = await desk.window();
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   let ended = 0;
   const untilDone = async () => {
@@ -36,13 +34,14 @@ describe('generation from the palette', () => {
     await window.until('the end of a generation', count, (seen) => seen === ended);
   };
 
+  const generate = async (instruction: string) => {
+    await window.command('DynaMo: Generate from Instruction');
+    await window.answer('What is to be written?', instruction);
+  };
+
   it('writes what an instruction asks for, and one undo takes it back', async () => {
     await window.openFile('new.py');
-    await window.command('DynaMo: Generate from Instruction');
-    await window.answer(
-      'What is to be written?',
-      'a function days_between(a, b) for two datetime.date values',
-    );
+    await generate('a function days_between(a, b) for two datetime.date values');
     await window.untilFile('new.py', (text) => text.includes('def days_between'));
     await window.screenshot('generate-streaming');
     await untilDone();
@@ -55,11 +54,7 @@ describe('generation from the palette', () => {
 
   it('stops when it is cancelled halfway, and keeps what is there until undo', async () => {
     await window.openFile('long.py');
-    await window.command('DynaMo: Generate from Instruction');
-    await window.answer(
-      'What is to be written?',
-      'a dictionary WORDS of the numbers from 1 to 100 in English words',
-    );
+    await generate('a dictionary WORDS of the numbers from 1 to 100 in English words');
     await window.untilFile('long.py', (text) => text.length > 80);
     await window.press('Escape');
     await untilDone();
@@ -71,11 +66,7 @@ describe('generation from the palette', () => {
 
   it('goes on while one types elsewhere in the document', async () => {
     await window.openFile('beside.py');
-    await window.command('DynaMo: Generate from Instruction');
-    await window.answer(
-      'What is to be written?',
-      'a dictionary WORDS of the numbers from 1 to 20 in English words',
-    );
+    await generate('a dictionary WORDS of the numbers from 1 to 20 in English words');
     await window.untilFile('beside.py', (text) => text.length > 60);
     await window.press('Control+Home');
     await window.type('# Mine: nobody else writes here.\n');
@@ -98,11 +89,7 @@ describe('generation from the palette', () => {
 
   it('ends in peace when its document is closed', async () => {
     await window.openFile('closed.py');
-    await window.command('DynaMo: Generate from Instruction');
-    await window.answer(
-      'What is to be written?',
-      'a dictionary WORDS of the numbers from 1 to 100 in English words',
-    );
+    await generate('a dictionary WORDS of the numbers from 1 to 100 in English words');
     await window.untilFile('closed.py', (text) => text.length > 60);
     await window.closeTab('closed.py');
     await untilDone();

@@ -1,10 +1,9 @@
 /** What users do around a suggestion, in a real VS Code with the real 0.5B model. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser } from 'playwright-core';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import { Desk } from './harness/desk';
+import type { EditorServer } from './harness/server';
+import type { EditorWindow } from './harness/window';
 
 const GREET = `def greet(name):
     """A friendly sentence for somebody."""
@@ -23,24 +22,17 @@ const COUNT = `def count_words(text):
 const LONG_MS = 1500;
 
 describe('around a suggestion', () => {
+  let desk: Desk;
   let server: EditorServer;
-  let browser: Browser;
   let window: EditorWindow;
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
-    server = await EditorServer.start({ vscode });
-    server.write('greet.py', GREET);
-    server.write('area.py', AREA);
-    server.write('count.py', COUNT);
-    browser = await launchBrowser(path);
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    desk = await Desk.open({ files: { 'greet.py': GREET, 'area.py': AREA, 'count.py': COUNT } });
+    server = desk.server;
+    window = await desk.window();
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   /** What is shown though nothing should be. */
   async function nothingShown(): Promise<void> {
@@ -51,22 +43,16 @@ describe('around a suggestion', () => {
   it('shows the first line before the rest, and the rest without a key', async () => {
     await window.openFile('count.py');
     await window.type('    ');
-    let typed = performance.now();
     const seen: string[] = [];
     const whole = await window.until(
       'several lines',
       async () => {
         const ghost = await window.ghostText();
         if (ghost !== '' && ghost !== seen.at(-1)) seen.push(ghost);
-        // Keys that came while the extension started may have asked nobody.
-        if (ghost === '' && performance.now() - typed > 8000) {
-          await window.press('Backspace');
-          await window.type(' ');
-          typed = performance.now();
-        }
         return ghost;
       },
-      (ghost) => ghost.trim().split('\n').length > 1,
+      // Meanwhile the page may have the lines below, and not yet the first one.
+      (ghost) => ghost.trim().split('\n').length > 1 && !ghost.startsWith('\n'),
     );
     await window.screenshot('several-lines');
     const [first = ''] = seen;
@@ -93,17 +79,9 @@ describe('around a suggestion', () => {
     await window.press('Tab');
     const text = await window.untilFile('count.py', (file) => file.includes('return'));
     assert.ok(text.startsWith(before), text);
-    // The page draws an empty line of grey text in ways of its own: the others are compared.
-    const said = (lines: string) => lines.split('\n').filter((line) => line.trim() !== '');
-    const written = said(text.slice(before.length));
-    const drawn = said(shown);
-    assert.deepEqual([written[0], written.at(-1)], [drawn[0], drawn.at(-1)]);
-    assert.ok(
-      written.every((line) => drawn.includes(line)),
-      `${text}\n---\n${shown}`,
-    );
+    assert.equal(text.slice(before.length), shown);
     await window.press('Control+z');
-    assert.equal(await window.untilGhostText(), shown);
+    await window.untilGhostText((ghost) => ghost === shown);
   });
 
   it('hides a suggestion with Escape, and leaves the document alone', async () => {

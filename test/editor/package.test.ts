@@ -3,36 +3,28 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import { Desk } from './harness/desk';
 
 const MOST_BYTES = 60e6;
 const MOST_BUNDLE_BYTES = 1e6;
 
 describe('the package', () => {
   const vsix = join(process.cwd(), `dynamo-completion-${process.platform}-${process.arch}.vsix`);
-  let server: EditorServer;
-  let browser: Browser;
+  let desk: Desk;
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
     const packed = spawnSync(process.execPath, [join('scripts', 'package.mjs')], {
       encoding: 'utf8',
     });
     assert.equal(packed.status, 0, packed.stderr);
     assert.doesNotMatch(packed.stdout + packed.stderr, /WARN/i);
-    server = await EditorServer.start({ vscode });
-    server.install(vscode, vsix);
-    server.write('total.ts', 'export function add(a: number, b: number): number {\n');
-    browser = await launchBrowser(path);
+    desk = await Desk.open({
+      files: { 'total.ts': 'export function add(a: number, b: number): number {\n' },
+    });
+    desk.server.install(desk.vscode, vsix);
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   it('is small, and so is what is read at activation', () => {
     assert.ok(statSync(vsix).size < MOST_BYTES);
@@ -40,7 +32,7 @@ describe('the package', () => {
   });
 
   it('completes in a clean profile', async () => {
-    const window = await EditorWindow.open(browser, server, {});
+    const window = await desk.window({});
     await window.openFile('total.ts');
     await window.type('  return a');
     const ghost = await window.untilGhostText();

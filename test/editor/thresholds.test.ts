@@ -1,23 +1,22 @@
 /** The threshold view as a user meets it, in a real VS Code with the real 0.5B model. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Frame } from 'playwright-core';
+import type { Frame } from 'playwright-core';
 import type { ToPage, ViewSettings } from '../../media/thresholds/messages';
 import { limited, optionsOf, placeOf } from '../../media/thresholds/model/options';
 import { createFastChooser } from '../../src/decoding/fast-choice';
 import { tone } from '../../media/thresholds/model/scale';
 import { pictureOf } from '../../src/decoding/picture';
-import { Engine, modelFiles } from '../../src/engine/client';
 import type { Inspection } from '../../src/engine/inspection';
-import { findInstalled } from '../../src/models/installed';
-import { dataDirectory } from '../../src/models/paths';
 import { readCurve } from '../../src/models/threshold-curve';
 import { headlessInspection, inspection as smallInspection } from '../fixtures/inspection';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
+import { Desk } from './harness/desk';
+import { enginesOf } from './harness/engines';
+import { inspectDirectly } from './harness/inspect';
+import type { EditorServer } from './harness/server';
 import { drawnCells, viewFrame } from './harness/view';
-import { EditorWindow, launchBrowser } from './harness/window';
+import type { EditorWindow } from './harness/window';
 
 const PYTHON = `def add(a, b):
     """The sum of a and b."""
@@ -35,7 +34,6 @@ def subtract(a, b):
 /** Two places for a sweep. */
 const SHORT = 'for number in range(10):\n    print(number * number)\n';
 const PROMPT = 'def read_json(path):\n    with open(path) as';
-const TAG = `thresholds-${process.pid}`;
 
 const DEFAULTS: ViewSettings = {
   ...{ mode: 'exact', epsilon: 0.5, useOtsu: true, useBlur: true, alpha: 0, topK: 50 },
@@ -43,21 +41,19 @@ const DEFAULTS: ViewSettings = {
 };
 
 describe('the threshold view in a real editor', () => {
+  let desk: Desk;
   let server: EditorServer;
-  let browser: Browser;
   let window: EditorWindow;
   let view: Frame;
   let asked: Inspection;
 
   before(async () => {
-    asked = await inspectDirectly();
-    const { vscode, browser: path } = installVsCode('.cache');
-    server = await EditorServer.start({ vscode, env: { DYNAMO_TEST_TAG: TAG } });
-    server.write('sum.py', PYTHON);
-    server.write('short.py', SHORT);
-    server.write('other.md', 'Another file.\n');
-    browser = await launchBrowser(path);
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    asked = await inspectDirectly('qwen2.5-coder-0.5b', PROMPT);
+    desk = await Desk.open({
+      files: { 'sum.py': PYTHON, 'short.py': SHORT, 'other.md': 'Another file.\n' },
+    });
+    server = desk.server;
+    window = await desk.window();
     await window.page.setViewportSize({ width: 1500, height: 1000 });
     await window.openFile('sum.py');
     await window.type('    re');
@@ -67,10 +63,7 @@ describe('the threshold view in a real editor', () => {
     await view.locator('dynamo-heatmap').first().waitFor();
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   const text = (selector: string) => view.locator(selector).first().innerText();
   const untilText = (what: string, selector: string, fits: RegExp) =>
@@ -325,7 +318,7 @@ describe('the threshold view in a real editor', () => {
 
   it('says so when the engine dies, and goes on when it is back', async () => {
     await choose('source', 'cursor');
-    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    for (const pid of enginesOf(server)) process.kill(pid, 'SIGKILL');
     await untilText('died', '#view', /engine ended and starts again|is being loaded/);
     await window.until(
       'the engine again',
@@ -466,20 +459,6 @@ describe('the threshold view in a real editor', () => {
   });
 });
 
-/** The same question without an editor. */
-async function inspectDirectly(): Promise<Inspection> {
-  const place = { suite: 'models', home: dataDirectory(), id: 'qwen2.5-coder-0.5b' };
-  const installed = await findInstalled({ ...place, precision: 'int8' });
-  assert.ok(installed, 'the model of the tests is installed');
-  const engine = new Engine({ worker: join(process.cwd(), 'dist', 'worker.js') });
-  try {
-    await engine.load(modelFiles(installed));
-    return await engine.inspect({ place: { kind: 'prompt', prompt: PROMPT }, chains: 4 });
-  } finally {
-    await engine.dispose();
-  }
-}
-
 async function seriousFaults(view: Frame): Promise<string[]> {
   await view.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
   return await view.evaluate(async () => {
@@ -495,21 +474,6 @@ async function seriousFaults(view: Frame): Promise<string[]> {
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
   });
-}
-
-/** Engines that this test's server started. */
-function enginePids(): number[] {
-  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-  const read = (pid: number, name: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/${name}`, 'utf8');
-    } catch {
-      return ''; // It ended, or is another's.
-    }
-  };
-  return pids.filter(
-    (pid) => read(pid, 'cmdline').includes('worker.js') && read(pid, 'environ').includes(TAG),
-  );
 }
 
 const same = (one: readonly number[], other: readonly number[]) =>

@@ -4,12 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
 import { dataDirectory } from '../../src/models/paths';
+import { Desk } from './harness/desk';
 import { enginesOf } from './harness/engines';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import type { EditorServer } from './harness/server';
+import type { EditorWindow } from './harness/window';
 
 const MODEL = join('models', 'qwen2.5-coder-0.5b', 'int8');
 
@@ -24,25 +23,22 @@ const NO_NETWORK = {
 const DISK_MB = 48;
 
 describe('trouble', () => {
+  let desk: Desk;
   let server: EditorServer;
-  let browser: Browser;
   let window: EditorWindow;
   let home: string;
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
     home = mkdtempSync(join(tmpdir(), 'dynamo-home-'));
     const env = { DYNAMO_HOME: home, ...NO_NETWORK };
     const settings = { 'http.proxy': NOWHERE };
-    server = await EditorServer.start({ vscode, env, settings });
-    server.write('a.py', 'def add(a, b):\n');
-    browser = await launchBrowser(path);
-    window = await EditorWindow.open(browser, server, { extension: process.cwd() });
+    desk = await Desk.open({ env, settings, files: { 'a.py': 'def add(a, b):\n' } });
+    server = desk.server;
+    window = await desk.window();
   });
 
   after(async () => {
-    await browser.close();
-    await server.stop();
+    await desk.close();
     rmSync(home, { recursive: true, force: true });
   });
 

@@ -1,35 +1,30 @@
 /** Ten windows at once, each with an engine of its own on the same installed model. */
 import assert from 'node:assert/strict';
-import type { Browser } from 'playwright-core';
+import { Desk } from './harness/desk';
 import { enginesOf } from './harness/engines';
-import { installVsCode } from './harness/install';
-import { EditorServer } from './harness/server';
-import { EditorWindow, launchBrowser } from './harness/window';
+import type { EditorServer } from './harness/server';
+import type { EditorWindow } from './harness/window';
 
 const WINDOWS = 10;
 
 describe('ten windows', () => {
+  let desk: Desk;
   let server: EditorServer;
-  let browser: Browser;
   const windows: EditorWindow[] = [];
 
   before(async () => {
-    const { vscode, browser: path } = installVsCode('.cache');
     // The small model: ten of the others would fill the memory.
     const settings = { 'dynamo.model': 'smollm2-135m', 'dynamo.threads': 1 };
-    server = await EditorServer.start({ vscode, settings });
-    browser = await launchBrowser(path);
+    desk = await Desk.open({ settings });
+    server = desk.server;
   });
 
-  after(async () => {
-    await browser.close();
-    await server.stop();
-  });
+  after(() => desk.close());
 
   it('open, and start no engine before somebody types', async () => {
     for (let n = 0; n < WINDOWS; n += 1) {
       server.write(`window${n}.md`, 'The capital of France is Paris. ');
-      windows.push(await EditorWindow.open(browser, server, { extension: process.cwd() }));
+      windows.push(await desk.window());
     }
     assert.deepEqual(enginesOf(server), []);
   });
