@@ -10,6 +10,8 @@ const STATUS = '[id="dynamo-completion.dynamo-completion.dynamo.status"]';
 const SCREENSHOTS = join(process.cwd(), 'out', 'screenshots');
 /** Generous, for machines that are busy with other things. */
 const PATIENCE_MS = Number(process.env['DYNAMO_PATIENCE_MS'] ?? 60_000);
+/** Longer than VS Code takes to save by itself, ms. */
+const SAVING_MS = 4000;
 
 export function launchBrowser(executablePath: string): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
@@ -31,10 +33,12 @@ export class EditorWindow {
     readonly page: Page,
   ) {
     page.on('console', (message) => {
-      const text = message.text();
+      // Whatever this checkout's folder is called, VS Code itself lies in it.
+      const text = message.text().replaceAll(process.cwd(), '');
       // VS Code repeats error messages to the user on the console; those are no exceptions.
       const told = text.startsWith('DynaMo: ');
-      if (message.type() === 'error' && /dynamo/i.test(text) && !told) this.errors.push(text);
+      const ours = /dynamo|dist\/extension\.js/i.test(text);
+      if (message.type() === 'error' && ours && !told) this.errors.push(text);
     });
   }
 
@@ -159,9 +163,22 @@ export class EditorWindow {
     return seen;
   }
 
-  /** Waits until a file of the workspace holds what fits. */
+  /**
+   * Waits until a file of the workspace holds what fits. VS Code does not always save by itself what
+   * was edited while it was saving; a user who waits for it saves by hand.
+   */
   untilFile(name: string, fits: (text: string) => boolean): Promise<string> {
-    return this.until(name, () => this.server.read(name), fits);
+    let saved = performance.now();
+    const look = async () => {
+      if (performance.now() - saved > SAVING_MS) {
+        if (await this.page.locator('.monaco-editor.focused').count()) {
+          await this.press('Control+s');
+        }
+        saved = performance.now();
+      }
+      return this.server.read(name);
+    };
+    return this.until(name, look, fits);
   }
 
   /** Waits until VS Code has saved everything; a file may be there a moment before. */
