@@ -37,7 +37,7 @@ export class EditorWindow {
       const text = message.text().replaceAll(process.cwd(), '');
       // VS Code repeats error messages to the user on the console; those are no exceptions.
       const told = text.startsWith('DynaMo: ');
-      const ours = /dynamo|dist\/extension\.js/i.test(text);
+      const ours = /dynamo|(?<!\w)\/dist\/extension\.js/i.test(text);
       if (message.type() === 'error' && ours && !told) this.errors.push(text);
     });
   }
