@@ -18,23 +18,20 @@ export interface KvShape {
 }
 
 export class KvCache implements PooledState {
-  private readonly buffers: Float32Array[];
+  private buffers: Float32Array[];
   private readonly width: number;
   private readonly placeholders: Record<string, Tensor> = {};
   private past: { readonly length: number; readonly feeds: Record<string, Tensor> } | undefined;
   private held: number[] = [];
-  private most = 0;
+  private reserved = 0;
 
-  /** @param capacity the most positions; memory is touched, and so taken, only as they fill */
+  /** @param capacity the most positions; memory is taken as they fill, or as it is reserved */
   constructor(
     private readonly shape: KvShape,
     readonly capacity: number,
   ) {
     this.width = shape.kvHeads * shape.headSize;
-    this.buffers = Array.from(
-      { length: 2 * shape.layers },
-      () => new Float32Array(capacity * this.width),
-    );
+    this.buffers = Array.from({ length: 2 * shape.layers }, () => new Float32Array());
     const key = new Float32Array(this.width).fill(-1e30);
     const value = new Float32Array(this.width);
     this.eachBuffer((part, layer) => {
@@ -61,13 +58,33 @@ export class KvCache implements PooledState {
     return this.buffers.length * this.width * Float32Array.BYTES_PER_ELEMENT;
   }
 
-  /** The most rows that it ever held: their memory is taken. */
-  get mostRows(): number {
-    return this.most;
+  /** Positions that there is memory for. */
+  get room(): number {
+    return this.reserved;
   }
 
   get bytes(): number {
-    return this.most * this.rowBytes;
+    return this.reserved * this.rowBytes;
+  }
+
+  /**
+   * Takes memory for so many positions, in whole blocks, where there is less.
+   *
+   * @throws {RangeError} when they are more than the capacity, or the system has no memory left
+   */
+  reserve(positions: number): void {
+    if (positions <= this.reserved) return;
+    if (positions > this.capacity) {
+      throw new RangeError(`${positions} rows do not fit a KV cache of ${this.capacity}.`);
+    }
+    const room = Math.min(this.capacity, BLOCK * Math.ceil(positions / BLOCK));
+    this.buffers = this.buffers.map((rows) => {
+      const grown = new Float32Array(room * this.width);
+      grown.set(rows.subarray(0, this.length * this.width));
+      return grown;
+    });
+    this.reserved = room;
+    this.past = undefined;
   }
 
   /** How many leading tokens of `tokens` the cache holds. */
@@ -99,12 +116,12 @@ export class KvCache implements PooledState {
         `${tokens.length} rows do not fit a KV cache of ${this.length}/${this.capacity}.`,
       );
     }
+    this.grow(this.length + tokens.length);
     const at = this.length * this.width;
     this.buffers.forEach((buffer, i) => {
       buffer.set(rows.subarray(i * size, (i + 1) * size), at);
     });
     this.held.push(...tokens);
-    this.most = Math.max(this.most, this.length);
   }
 
   /**
@@ -116,13 +133,16 @@ export class KvCache implements PooledState {
     if (!Number.isInteger(length) || length < 0 || length > Math.min(from.length, this.capacity)) {
       throw new RangeError(`Cannot copy ${length} of ${from.length} positions.`);
     }
+    if (from.width !== this.width || from.buffers.length !== this.buffers.length) {
+      throw new RangeError('The caches differ in shape.');
+    }
+    this.rewind(0);
+    this.reserve(length);
     this.buffers.forEach((buffer, i) => {
       const rows = from.buffers[i]?.subarray(0, length * this.width);
-      if (rows?.length !== length * this.width) throw new RangeError('The caches differ in shape.');
-      buffer.set(rows);
+      if (rows) buffer.set(rows);
     });
     this.held = from.held.slice(0, length);
-    this.most = Math.max(this.most, length);
   }
 
   /** Forgets all positions behind the first `length`. */
@@ -131,6 +151,12 @@ export class KvCache implements PooledState {
       throw new RangeError(`Cannot rewind ${this.length} positions to ${length}.`);
     }
     this.held.length = length;
+  }
+
+  /** Room for so many positions, and for more than that, so that few rows are copied each time. */
+  private grow(positions: number): void {
+    if (positions <= this.reserved) return;
+    this.reserve(Math.min(this.capacity, Math.max(positions, Math.ceil(1.5 * this.reserved))));
   }
 
   private views(name: string, from: number, to: number): Record<string, Tensor> {

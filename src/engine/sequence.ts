@@ -7,11 +7,11 @@ import type { PooledState } from './kv-pool';
 
 export class Sequence implements PooledState {
   readonly kv: KvCache;
-  /** [capacity, hidden]; allocated with the first rows. */
+  /** [room of the cache, hidden]; less before rows come that need it. */
   private stemRows = new Float32Array();
   private hidden = 0;
 
-  /** @param capacity the most rows; memory is touched, and so taken, only as they fill */
+  /** @param capacity the most rows; memory is taken as they fill, or as it is reserved */
   constructor(shape: KvShape, capacity: number) {
     this.kv = new KvCache(shape, capacity);
   }
@@ -25,7 +25,12 @@ export class Sequence implements PooledState {
   }
 
   get bytes(): number {
-    return this.kv.mostRows * this.rowBytes;
+    return this.kv.room * this.rowBytes;
+  }
+
+  /** @throws {RangeError} as the cache's does */
+  reserve(rows: number): void {
+    this.kv.reserve(rows);
   }
 
   rewind(length: number): void {
@@ -44,9 +49,11 @@ export class Sequence implements PooledState {
 
   /** Takes over the stems of `rows` rows, the first of which is row `at`. */
   takeStems(at: number, rows: number, stems: Float32Array, hidden = stems.length / rows): void {
-    if (this.stemRows.length === 0) {
-      this.hidden = hidden;
-      this.stemRows = new Float32Array(this.kv.capacity * hidden);
+    this.hidden = hidden;
+    if (this.stemRows.length < (at + rows) * hidden) {
+      const grown = new Float32Array(Math.max(at + rows, this.kv.room) * hidden);
+      grown.set(this.stemRows);
+      this.stemRows = grown;
     }
     this.stemRows.set(stems, at * hidden);
   }

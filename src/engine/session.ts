@@ -8,7 +8,7 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper';
 import type { StemSource } from './heads';
-import type { KvCache, KvShape } from './kv';
+import { BLOCK, type KvCache, type KvShape } from './kv';
 import { StatePool } from './kv-pool';
 import { kvShape, openSession, outputData } from './runtime';
 import { Sequence } from './sequence';
@@ -75,6 +75,7 @@ export class TrunkSession implements Stepper, StemSource {
     }
     // The last row runs in any case: its prediction is what the caller wants.
     const reused = this.pool.select(tokens, tokens.length - 1);
+    this.pool.current.reserve(Math.min(this.contextLength, tokens.length + BLOCK));
     let predictions: RowPrediction[] = [];
     while (this.kv.length < tokens.length) {
       signal.throwIfAborted();

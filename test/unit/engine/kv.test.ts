@@ -124,9 +124,42 @@ describe('the KV cache', () => {
       copy.tokens.map((token) => 3000 + token),
     );
     assert.equal(fed(source, 'v', 1)[BLOCK + 4], 3000 + BLOCK + 4);
-    assert.equal(copy.bytes, (BLOCK + 5) * copy.rowBytes);
     assert.throws(() => copy.copy(source, source.length + 1), RangeError);
     assert.throws(() => filled([1], 8).copy(source, 9), RangeError);
+  });
+
+  it('takes memory for what it holds, in whole blocks, and says how much', () => {
+    const cache = new KvCache(SHAPE, 40 * BLOCK);
+    const memory = () => {
+      const { buffer } = cache.feeds()['tail.k.0']?.data as Float32Array;
+      return (buffer.byteLength * cache.rowBytes) / (WIDTH * Float32Array.BYTES_PER_ELEMENT);
+    };
+    assert.equal(cache.bytes, 0);
+    cache.reserve(BLOCK + 1);
+    assert.equal(cache.bytes, 2 * BLOCK * cache.rowBytes);
+    for (let block = 0; block < 40; block++) {
+      cache.append(count(BLOCK), rowsOf(count(BLOCK)));
+      assert.ok(cache.room <= Math.max(2 * BLOCK, 1.5 * cache.length + BLOCK));
+      assert.equal(cache.bytes, memory());
+    }
+    assert.equal(cache.room, cache.capacity);
+    assert.throws(() => cache.reserve(cache.capacity + 1), RangeError);
+  });
+
+  it('gives past and tail from where the rows lie after it has grown', () => {
+    const cache = filled(count(BLOCK));
+    const before = cache.feeds();
+    cache.append(count(3), rowsOf(count(3)));
+    const after = cache.feeds();
+    const [old, past, tail] = [before['past.k.1'], after['past.k.1'], after['tail.k.1']].map(
+      (tensor) => (tensor?.data as Float32Array).buffer,
+    );
+    assert.notEqual(old, past);
+    assert.equal(past, tail);
+    assert.deepEqual(
+      fed(cache, 'k', 1),
+      [...count(BLOCK), ...count(3)].map((token) => 2000 + token),
+    );
   });
 
   it('refuses rows that do not fit, and lengths that it has not', () => {
