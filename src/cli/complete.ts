@@ -51,7 +51,8 @@ export async function complete(args: readonly string[]): Promise<void> {
       ...(values.trace && { trace: TRACE }),
     });
     if (choice.json) write(JSON.stringify(report(result)));
-    else if (values.details) write(details(target, info, session.provider, result, screenOf(process.stdout)));
+    else if (values.details)
+      write(details(target, info, session.provider, result, screenOf(process.stdout)));
     else write(process.stdout.isTTY ? printable(result.text) : result.text);
   } finally {
     await session.dispose();

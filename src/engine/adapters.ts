@@ -33,7 +33,8 @@ export async function findRuntime(
   const folder = join(dirname(path), 'bin', 'napi-v6', platform, arch);
   const libraries = await Promise.all(CUDA_LIBRARIES.map((name) => sizeOf(join(folder, name))));
   const cuda = platform === 'linux' && libraries.every((size) => size !== undefined);
-  const directMl = platform === 'win32' && (await sizeOf(join(folder, 'DirectML.dll'))) !== undefined;
+  const directMl =
+    platform === 'win32' && (await sizeOf(join(folder, 'DirectML.dll'))) !== undefined;
   return { version: cuda ? `${version} cuda ${libraries.join('+')}` : version, cuda, directMl };
 }
 
@@ -44,7 +45,8 @@ export async function findAdapters(
   root = '/',
 ): Promise<Adapters> {
   if (platform === 'linux') return await cudaAdapters(runtime, root);
-  if (platform !== 'win32') return { found: [], missing: 'there is no GPU provider for this system' };
+  if (platform !== 'win32')
+    return { found: [], missing: 'there is no GPU provider for this system' };
   if (!runtime.directMl) {
     return { found: [], missing: 'the files of DirectML are not there' };
   }
@@ -103,7 +105,9 @@ export function directMlAdapters(registry: string): Adapters {
   const drivers = registry
     .split(/\r?\n(?=HKEY_)/)
     .flatMap((key) => {
-      if (!/^(?:\s*)HKEY_[^\r\n]*\\\d{4}\s*$/m.test(key.split(/\r?\n/).find((line) => line) ?? '')) {
+      if (
+        !/^(?:\s*)HKEY_[^\r\n]*\\\d{4}\s*$/m.test(key.split(/\r?\n/).find((line) => line) ?? '')
+      ) {
         return [];
       }
       const name = valueOf(key, 'DriverDesc');
@@ -113,7 +117,8 @@ export function directMlAdapters(registry: string): Adapters {
         : [`${name} ${version}`];
     })
     .sort();
-  if (drivers.length === 0) return { found: [], missing: 'there is no GPU with a driver of its own' };
+  if (drivers.length === 0)
+    return { found: [], missing: 'there is no GPU with a driver of its own' };
   const found = drivers.map((_, device): Adapter => {
     return { provider: { name: 'dml', device }, driver: drivers.join(', ') };
   });

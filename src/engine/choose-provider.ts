@@ -86,8 +86,14 @@ export async function chooseProvider(
   if (best?.judgement.good) {
     return onGpu(parts, models.gpu, best.adapter, best.subject, best.judgement.why);
   }
-  const whys = tried.map(({ adapter, judgement }) => `${nameOf(adapter.provider)}: ${judgement.why}`);
-  return onCpu(parts, whys.join('; '), tried.some(({ anew }) => anew));
+  const whys = tried.map(
+    ({ adapter, judgement }) => `${nameOf(adapter.provider)}: ${judgement.why}`,
+  );
+  return onCpu(
+    parts,
+    whys.join('; '),
+    tried.some(({ anew }) => anew),
+  );
 }
 
 function onCpu({ models }: ChoiceParts, why: string, tell = false): ProviderChoice {
@@ -133,7 +139,12 @@ async function tryAll(
     // Without the CPU's answer there is nothing to compare with, and loading it will say why.
     if (!('answer' in cpu)) {
       const why = `it could not be compared with the CPU: ${cpu.why}`;
-      tried.push({ adapter, subject, judgement: { good: false, failure: 'error', why }, anew: true });
+      tried.push({
+        adapter,
+        subject,
+        judgement: { good: false, failure: 'error', why },
+        anew: true,
+      });
       continue;
     }
     // Should the driver take the whole machine down, this is what is found afterwards.

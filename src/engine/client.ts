@@ -262,7 +262,9 @@ export class Engine {
     // A driver that failed may let the process hang when it is to let go of the GPU.
     process.abandon('The engine left its GPU.');
     const gpu = nameOf(options.provider ?? CPU);
-    this.#options.onFallback?.(`${model.id} goes on on the CPU, as ${gpu} failed: ${error.message}`);
+    this.#options.onFallback?.(
+      `${model.id} goes on on the CPU, as ${gpu} failed: ${error.message}`,
+    );
     return true;
   }
 

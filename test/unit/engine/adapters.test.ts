@@ -9,9 +9,11 @@ const CLASS =
 
 /** As `reg query` prints a key. */
 const key = (path: string, values: Record<string, string>): string =>
-  [path, ...Object.entries(values).map(([name, text]) => `    ${name}    REG_SZ    ${text}`), ''].join(
-    '\r\n',
-  );
+  [
+    path,
+    ...Object.entries(values).map(([name, text]) => `    ${name}    REG_SZ    ${text}`),
+    '',
+  ].join('\r\n');
 
 describe('the GPUs of a machine', () => {
   let root: string;
@@ -102,7 +104,8 @@ describe('the installed runtime', () => {
     mkdirSync(dirname(whole), { recursive: true });
     writeFileSync(whole, content);
   };
-  const find = (platform: NodeJS.Platform) => findRuntime(join(folder, 'worker.js'), platform, 'x64');
+  const find = (platform: NodeJS.Platform) =>
+    findRuntime(join(folder, 'worker.js'), platform, 'x64');
 
   it('has a version, and another one with the files of CUDA', async () => {
     place('package.json', '{"version":"1.30.0"}');

@@ -162,7 +162,11 @@ describe('the choice of a provider', function () {
 
   it('survives a test that took the machine down: it is not begun again at once', async () => {
     let found: string | undefined;
-    await choose({}, { gpus: ['fine'] }, () => (found = readFileSync(join(home, 'providers.json'), 'utf8')));
+    await choose(
+      {},
+      { gpus: ['fine'] },
+      () => (found = readFileSync(join(home, 'providers.json'), 'utf8')),
+    );
     // As it stood when the machine went down.
     writeFileSync(join(home, 'providers.json'), found ?? '');
     probed = [];
