@@ -275,7 +275,8 @@ export class Engine {
       return Promise.reject(new EngineError('stopped', 'The engine was shut down.'));
     }
     if (this.#loading?.process !== process || this.#loading.wanted !== wanted) {
-      const info = process.request({ type: 'load', ...wanted }).then(infoOf);
+      const { model, options } = wanted;
+      const info = process.request({ type: 'load', model, options }).then(infoOf);
       this.#loading = { process, wanted, info };
     }
     return this.#loading.info;
