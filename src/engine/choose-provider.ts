@@ -36,8 +36,8 @@ export interface ProviderChoice {
 export interface ChoiceParts {
   readonly models: {
     readonly cpu: ModelFiles;
-    /** Undefined where the weights for a GPU are not installed. */
-    readonly gpu: ModelFiles | undefined;
+    /** Files for a GPU, or why there are none. */
+    readonly gpu: ModelFiles | { readonly missing: string };
   };
   readonly adapters: () => Promise<Adapters>;
   readonly probe: (model: ModelFiles, provider: Provider) => Promise<ProbeOutcome>;
@@ -73,18 +73,16 @@ export async function chooseProvider(
     const why = adapters.missing || 'there is no such device';
     return onCpu(parts, why, asked);
   }
-  if (models.gpu === undefined) {
-    const why = `the fp16 weights of ${models.cpu.id} are not installed`;
-    return onCpu(parts, why, asked);
-  }
+  const { gpu } = models;
+  if ('missing' in gpu) return onCpu(parts, gpu.missing, asked);
   if (asked) {
-    const subject = await parts.subject(first, models.gpu);
-    return onGpu(parts, models.gpu, first, subject, 'the settings say so');
+    const subject = await parts.subject(first, gpu);
+    return onGpu(parts, gpu, first, subject, 'the settings say so');
   }
-  const tried = await tryAll(candidates, models.gpu, parts);
+  const tried = await tryAll(candidates, gpu, parts);
   const best = fastest(tried);
   if (best?.judgement.good) {
-    return onGpu(parts, models.gpu, best.adapter, best.subject, best.judgement.why);
+    return onGpu(parts, gpu, best.adapter, best.subject, best.judgement.why);
   }
   const whys = tried.map(
     ({ adapter, judgement }) => `${nameOf(adapter.provider)}: ${judgement.why}`,

@@ -11,7 +11,7 @@ import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-
 import { modelFiles } from './client';
 import { probe, type ProbeOptions } from './probe';
 import type { LoadOptions, ModelFiles } from './protocol';
-import type { ProviderWish } from './provider';
+import type { Adapters, ProviderWish } from './provider';
 import { Verdicts } from './verdicts';
 
 export interface ModelWish extends ProviderWish {
@@ -36,11 +36,10 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
   const { precision, home, options, process, onProbe } = wish;
   const cpu = await filesOf(wish, precision ?? 'int8');
   if (!cpu) return undefined;
-  // The integers of int8 graphs have no kernels on GPUs.
-  const gpu = precision === 'int8' ? undefined : await filesOf(wish, precision ?? 'fp16');
+  const gpu = await gpuFiles(wish);
   return await chooseProvider(wish, {
     models: { cpu, gpu },
-    adapters: async () => findAdapters(await findRuntime(process.worker)),
+    adapters: () => adaptersFor(process.worker),
     probe: (model, provider) => probe(process, model, { ...options, provider }),
     verdicts: new Verdicts(home),
     subject: async ({ provider, driver }, model) => ({
@@ -52,6 +51,26 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
     }),
     ...(onProbe && { onProbe }),
   });
+}
+
+/** None where the runtime cannot be found: starting the engine will say so. */
+async function adaptersFor(worker: string): Promise<Adapters> {
+  try {
+    return await findAdapters(await findRuntime(worker));
+  } catch {
+    return { found: [], missing: 'ONNX Runtime was not found' };
+  }
+}
+
+/** Of fp16 graphs, or of what was asked for by name: fp32 on a GPU is for comparing. */
+async function gpuFiles(wish: ModelWish): Promise<ChoiceParts['models']['gpu']> {
+  const { id, provider, precision = 'fp16' } = wish;
+  // The integers of int8 graphs have no kernels on GPUs.
+  if (precision === 'int8' || (precision === 'fp32' && provider === 'auto')) {
+    return { missing: `${precision} weights were asked for` };
+  }
+  const missing = `the ${precision} weights of ${id} are not installed`;
+  return (await filesOf(wish, precision)) ?? { missing };
 }
 
 async function filesOf(

@@ -26,7 +26,7 @@ const HOUR_MS = 3_600_000;
 
 /** Real processes, of a scripted engine. */
 describe('the choice of a provider', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let worker: BuiltFixture;
   let home: string;
   let now: number;
@@ -54,7 +54,10 @@ describe('the choice of a provider', function () {
     const graphs = (provider: Provider, model: ModelFiles): ModelFiles =>
       provider.name === 'cpu' ? model : { ...model, graph: gpus[provider.device] ?? 'none' };
     const parts: ChoiceParts = {
-      models: { cpu: ON_CPU, gpu: installed ? onGpu(gpus[0] ?? 'none') : undefined },
+      models: {
+        cpu: ON_CPU,
+        gpu: installed ? onGpu(gpus[0] ?? 'none') : { missing: 'its weights are not installed' },
+      },
       adapters: () =>
         Promise.resolve({
           found: gpus.map((_, device): Adapter => ({ provider: { name: 'cuda', device }, driver })),
@@ -66,7 +69,7 @@ describe('the choice of a provider', function () {
         if (provider.name !== 'cpu') onGpuProbe?.();
         // Only what hangs for good is not to be waited for.
         const hang = files.graph === 'hang' ? 500 : 20_000;
-        const timing = { ...PROBE_TIMING, ping: 100, hang, shutdown: 100 };
+        const timing = { ...PROBE_TIMING, start: 60_000, ping: 100, hang, shutdown: 100 };
         return probe({ worker: worker.path, timing }, files, { provider });
       },
       verdicts: new Verdicts(home),
@@ -182,7 +185,7 @@ describe('the choice of a provider', function () {
     const none = await choose({}, { gpus: [] });
     assert.equal(none.why, 'there is no NVIDIA driver.');
     const missing = await choose({}, { gpus: ['fine'], installed: false });
-    assert.match(missing.why, /fp16 weights of scripted are not installed/);
+    assert.match(missing.why, /its weights are not installed/);
     const asked = await choose({ provider: 'cpu' }, { gpus: ['fine'] });
     assert.equal(asked.why, 'the settings say so.');
     for (const choice of [none, missing, asked]) {
