@@ -102,7 +102,7 @@ describe('the details of a completion', () => {
 4 tokens in 3 steps (1.33 a step) · 30.0 tokens/s · ended: stopToken
 steps by tokens: 1: 67 %, 2: 33 %
 10 prompt tokens (6 of them run) in 250 ms · model loaded in 1.2 s
-'on the CPU: there is no GPU.',
+on the CPU: there is no GPU.
 
 step  tokens  source  confidence       ms  text
    1       1  base         100 %  prefill  1
