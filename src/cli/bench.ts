@@ -3,10 +3,11 @@
  * prompts, so that a machine whose speed drifts treats them alike; medians are reported.
  */
 import type { DecodeMode, GenerationResult } from '../engine/protocol';
-import { CommandLineEngine } from './engine';
+import { CommandLineEngine, type ProviderReport } from './engine';
 import { median } from './median';
 import { measureNextKey, type NextKey } from './next-key';
 import { engineChoice, engineFlags, parse } from './options';
+import { providerLine } from './present';
 import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
 import { screenOf } from './terminal';
@@ -39,7 +40,7 @@ export async function bench(args: readonly string[]): Promise<void> {
   const choice = engineChoice(values);
   const modes: DecodeMode[] = choice.mode === 'ar' ? ['ar'] : ['ar', choice.mode];
   const maxTokens = choice.maxTokens ?? MAX_TOKENS;
-  const session = new CommandLineEngine(choice.precision, choice.threads);
+  const session = new CommandLineEngine(choice);
   try {
     const info = await session.load(choice.model, choice.heads);
     const results = new Map<DecodeMode, GenerationResult[]>(modes.map((mode) => [mode, []]));
@@ -74,6 +75,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     const report = {
       model: info.id,
       precision: info.precision,
+      provider: session.provider,
       loadMs: info.loadMs,
       decoding,
       rows,
@@ -88,6 +90,7 @@ export async function bench(args: readonly string[]): Promise<void> {
 interface Report {
   readonly model: string;
   readonly precision: string;
+  readonly provider: ProviderReport;
   readonly loadMs: number;
   readonly decoding: readonly Decoding[];
   readonly rows: readonly {
@@ -98,7 +101,8 @@ interface Report {
   readonly nextKey: NextKey;
 }
 
-function present({ model, precision, loadMs, decoding, rows, nextKey }: Report): string {
+function present(report: Report): string {
+  const { model, precision, provider, loadMs, decoding, rows, nextKey } = report;
   const modes = decoding.map((each) => [
     each.mode === each.ran ? each.mode : `${each.mode} (ran as ${each.ran})`,
     each.tokensPerSecond.toFixed(1),
@@ -116,7 +120,7 @@ function present({ model, precision, loadMs, decoding, rows, nextKey }: Report):
   const numbers = Array<Align>(most + 2).fill('right');
   const heading = Array.from({ length: most }, (_, i) => `${i + 1} row${i === 0 ? '' : 's'}`);
   return [
-    `${model}, ${precision}, loaded in ${(loadMs / 1000).toFixed(1)} s\n`,
+    `${model}, ${precision}, loaded in ${(loadMs / 1000).toFixed(1)} s\n${providerLine(provider)}\n`,
     table([['mode', 'tokens/s', 'tokens a step', 'first token, ms', 'against ar'], ...modes], {
       paint,
       align: ['left', ...numbers],

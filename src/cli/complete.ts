@@ -39,7 +39,7 @@ export async function complete(args: readonly string[]): Promise<void> {
     throw new UsageError('complete takes one FILE:LINE:COLUMN, or --jsonl.');
   }
   const context = await readCursor(parsePosition(target));
-  const session = new CommandLineEngine(choice.precision, choice.threads);
+  const session = new CommandLineEngine(choice);
   try {
     const info = await session.load(choice.model, choice.heads);
     const result = await session.engine.complete({
@@ -51,7 +51,8 @@ export async function complete(args: readonly string[]): Promise<void> {
       ...(values.trace && { trace: TRACE }),
     });
     if (choice.json) write(JSON.stringify(report(result)));
-    else if (values.details) write(details(target, info, result, screenOf(process.stdout)));
+    else if (values.details)
+      write(details(target, info, session.provider, result, screenOf(process.stdout)));
     else write(process.stdout.isTTY ? printable(result.text) : result.text);
   } finally {
     await session.dispose();
@@ -80,7 +81,7 @@ const task = z.object({
 
 /** One result or one error for each line, in order; no line ends the run. */
 async function completeLines(choice: EngineChoice): Promise<void> {
-  const session = new CommandLineEngine(choice.precision, choice.threads);
+  const session = new CommandLineEngine(choice);
   try {
     process.stdin.setEncoding('utf8');
     for await (const line of linesOf(process.stdin, MOST_CHARACTERS)) {

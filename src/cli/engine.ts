@@ -1,43 +1,72 @@
 /** Starts the engine for one run of the command line. */
 import { join } from 'node:path';
-import { Engine, modelFiles } from '../engine/client';
-import type { ModelInfo } from '../engine/protocol';
+import type { ProviderChoice } from '../engine/choose-provider';
+import { Engine } from '../engine/client';
+import type { ModelInfo, Provider } from '../engine/protocol';
+import { CPU, nameOf } from '../engine/provider';
+import { selectModel } from '../engine/select-model';
 import { readCatalog } from '../models/catalog';
-import { findInstalled } from '../models/installed';
-import { dataDirectory, type Precision } from '../models/paths';
+import { dataDirectory } from '../models/paths';
+import type { EngineChoice } from './options';
 
 /** The suite stands beside dist/. */
 export const suite = join(__dirname, '..', 'models');
 export const home = (): string => dataDirectory();
 
+const worker = join(__dirname, 'worker.js');
+
+/** What runs a model, and why. */
+export interface ProviderReport extends Provider {
+  readonly why: string;
+}
+
 /** One engine that holds one model at a time, the one asked for last. */
 export class CommandLineEngine {
-  readonly engine = new Engine({ worker: join(__dirname, 'worker.js') });
+  readonly engine = new Engine({ worker, onFallback: (note) => this.fellBack(note) });
+  private readonly given: EngineChoice;
   private loaded: { readonly key: string; readonly info: ModelInfo } | undefined;
+  private choice: ProviderChoice | undefined;
+  private report: ProviderReport = { ...CPU, why: 'No model was loaded.' };
 
-  constructor(
-    private readonly precision: Precision,
-    private readonly threads: number | undefined,
-  ) {}
+  constructor(given: EngineChoice) {
+    this.given = given;
+  }
+
+  /** What runs the model that was loaded last. */
+  get provider(): ProviderReport {
+    return this.report;
+  }
 
   /**
    * @param heads name of the model's heads, `none` for none
    * @throws when the model is unknown or not installed, or has no such heads
    */
   async load(given?: string, heads?: string): Promise<ModelInfo> {
+    const { precision, threads, provider, device } = this.given;
     const id = given ?? (await readCatalog(suite)).default;
     const key = JSON.stringify([id, heads]);
     if (this.loaded?.key === key) return this.loaded.info;
-    const model = await findInstalled({ suite, home: home(), id, precision: this.precision });
-    if (!model) {
-      const precision = this.precision === 'int8' ? '' : ` --precision ${this.precision}`;
+    const options = threads === undefined ? {} : { threads };
+    const choice = await selectModel({
+      ...{ suite, home: home(), id, heads, precision, provider, device, options },
+      process: { worker },
+      onProbe: (adapter) => tell(`Testing ${nameOf(adapter.provider)}; this happens once.`),
+    });
+    if (!choice) {
+      const wanted = precision === undefined ? '' : ` --precision ${precision}`;
       throw new Error(
-        `${id} is not installed. Run: node dist/cli.js models install ${id}${precision}`,
+        `${id} is not installed. Run: node dist/cli.js models install ${id}${wanted}`,
       );
     }
+    if (choice.note !== undefined) tell(choice.note);
     this.loaded = undefined; // Should loading fail, the engine has neither model.
-    const options = this.threads === undefined ? {} : { threads: this.threads };
-    const info = await this.engine.load(modelFiles(model, heads), options);
+    this.choice = choice;
+    this.report = { ...choice.provider, why: choice.why };
+    const info = await this.engine.load(
+      choice.model,
+      { ...options, provider: choice.provider },
+      choice.fallback,
+    );
     this.loaded = { key, info };
     return info;
   }
@@ -45,4 +74,12 @@ export class CommandLineEngine {
   dispose(): Promise<void> {
     return this.engine.dispose();
   }
+
+  private fellBack(note: string): void {
+    tell(note);
+    this.report = { ...CPU, why: note };
+    void this.choice?.lost?.(note);
+  }
 }
+
+const tell = (note: string): boolean => process.stderr.write(`${note}\n`);

@@ -24,7 +24,7 @@ export async function generate(args: readonly string[]): Promise<void> {
       `The prompt has ${prompt.length} characters; at most ${LIMITS.text} are taken.`,
     );
   }
-  const session = new CommandLineEngine(choice.precision, choice.threads);
+  const session = new CommandLineEngine(choice);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new Error('Interrupted.')));
   const { stdout, stderr } = process;

@@ -2,7 +2,8 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import type { Precision } from '../models/paths';
 import { precisions } from '../models/paths';
-import type { DecodeMode } from '../engine/protocol';
+import { LIMITS, type DecodeMode } from '../engine/protocol';
+import { PROVIDER_SETTINGS, type ProviderSetting } from '../engine/provider';
 import { UsageError } from './usage';
 
 export const MODES: readonly DecodeMode[] = ['ar', 'exact', 'fast'];
@@ -22,12 +23,15 @@ export const engineFlags = {
   seed: { type: 'string' },
   'max-tokens': { type: 'string' },
   threads: { type: 'string' },
+  provider: { type: 'string' },
+  device: { type: 'string' },
   json: { type: 'boolean' },
 } as const satisfies FlagTable;
 
 export interface EngineChoice {
   readonly model: string | undefined;
-  readonly precision: Precision;
+  /** Undefined lets the provider decide: int8 on the CPU, fp16 on a GPU. */
+  readonly precision: Precision | undefined;
   readonly mode: DecodeMode;
   readonly epsilon: number;
   /** Name of the model's heads, or `none`; the catalogue's default when undefined. */
@@ -36,6 +40,9 @@ export interface EngineChoice {
   readonly seed: number | undefined;
   readonly maxTokens: number | undefined;
   readonly threads: number | undefined;
+  readonly provider: ProviderSetting;
+  /** Of the provider's devices; undefined lets the engine choose. */
+  readonly device: number | undefined;
   readonly json: boolean;
 }
 
@@ -65,7 +72,7 @@ export function engineChoice(
 ): EngineChoice {
   return {
     model: text(values.model),
-    precision: oneOf('--precision', text(values.precision) ?? 'int8', precisions),
+    precision: optional('--precision', text(values.precision), precisions),
     mode: oneOf('--mode', text(values.mode) ?? 'exact', MODES),
     epsilon: number('--epsilon', text(values.epsilon), 0, 1) ?? DEFAULT_EPSILON,
     heads: text(values.heads),
@@ -73,6 +80,8 @@ export function engineChoice(
     seed: integer('--seed', text(values.seed), 0, 2 ** 31 - 1),
     maxTokens: integer('--max-tokens', text(values['max-tokens']), 1, 32_768),
     threads: integer('--threads', text(values.threads), 1, 256),
+    provider: oneOf('--provider', text(values.provider) ?? 'auto', PROVIDER_SETTINGS),
+    device: integer('--device', text(values.device), 0, LIMITS.device),
     json: values.json === true,
   };
 }
@@ -81,6 +90,14 @@ export function oneOf<T extends string>(name: string, value: string, allowed: re
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) throw new UsageError(`${name} takes ${allowed.join(', ')}.`);
   return found;
+}
+
+function optional<T extends string>(
+  name: string,
+  value: string | undefined,
+  allowed: readonly T[],
+): T | undefined {
+  return value === undefined ? undefined : oneOf(name, value, allowed);
 }
 
 function number(

@@ -1,7 +1,9 @@
 /** How results and progress look in a terminal. */
 import { PROMPT_TAIL } from '../engine/prompt-text';
 import type { CompletionResult, ModelInfo } from '../engine/protocol';
+import { nameOf } from '../engine/provider';
 import type { InstallProgress } from '../models/progress';
+import type { ProviderReport } from './engine';
 import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
 import { printable, visible, type Screen } from './terminal';
@@ -15,6 +17,7 @@ type Result = Pick<
 export function details(
   target: string,
   info: ModelInfo,
+  provider: ProviderReport,
   result: CompletionResult,
   screen: Screen,
 ): string {
@@ -32,6 +35,7 @@ export function details(
     speed(result),
     ...describeSteps(stepFigures(result.steps)),
     `${promptCost(result)} · ${loaded}`,
+    paint('dim', providerLine(provider)),
     '',
     stepTable(result, screen),
   ].join('\n');
@@ -49,6 +53,10 @@ function tailOf({ promptTail }: CompletionResult): string {
 
 const replaced = (characters: number): string =>
   characters === 0 ? '' : `  (replaces ${count(characters, 'character')} on the right)`;
+
+/** One line: what runs the model, and why. */
+export const providerLine = ({ why, ...provider }: ProviderReport): string =>
+  `on ${nameOf(provider)}: ${printable(why)}`;
 
 /** One line: tokens, speed, why it ended. */
 export function speed({ tokens, steps, decodeMs, stopReason }: Result): string {

@@ -25,7 +25,7 @@ export async function diagnostics(
     settings: { ...machine, home: home === '' ? 'default' : 'set', ...completionSettings() },
     engine: {
       state: session.state.kind,
-      provider: 'CPU',
+      provider: providerOf(session),
       pid: session.enginePid ?? 'not running',
       requests: session.requests,
     },
@@ -35,6 +35,11 @@ export async function diagnostics(
     lastErrors: session.errors.map(({ at, message }) => ({ at, message: scrubbed(message) })),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function providerOf({ provider: choice }: Session): unknown {
+  if (!choice) return 'not chosen';
+  return { ...choice.provider, why: scrubbed(choice.why) };
 }
 
 async function installed(session: Session): Promise<unknown> {

@@ -6,6 +6,7 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import type { ProviderChoice } from '../engine/choose-provider';
 import type { Engine, EngineState } from '../engine/client';
 import type {
   CompletionRequest,
@@ -73,6 +74,7 @@ export class Session implements vscode.Disposable {
   #starting: Promise<Running> | undefined;
   #failedAt: number | undefined;
   #model: ModelInfo | undefined;
+  #provider: Pick<ProviderChoice, 'provider' | 'why'> | undefined;
   #last: CompletionRecord | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #requests = 0;
@@ -102,6 +104,11 @@ export class Session implements vscode.Disposable {
   /** The loaded model; undefined while none is. */
   get model(): ModelInfo | undefined {
     return this.#model;
+  }
+
+  /** What runs the model, and why; undefined while nothing does. */
+  get provider(): Pick<ProviderChoice, 'provider' | 'why'> | undefined {
+    return this.#provider;
   }
 
   get lastCompletion(): CompletionRecord | undefined {
@@ -188,6 +195,7 @@ export class Session implements vscode.Disposable {
     this.#running = undefined;
     this.#starting = undefined;
     this.#model = undefined;
+    this.#provider = undefined;
     clearTimeout(this.#idleTimer);
     this.#failedAt = undefined;
     if (this.#current.kind !== 'installing') this.#enter({ kind: 'idle' });
@@ -241,31 +249,49 @@ export class Session implements vscode.Disposable {
     const settings = machineSettings();
     try {
       this.#enter({ kind: 'loading' });
-      const [{ Engine, modelFiles }, { findInstalled }, { readCatalog }, { dataDirectory }] =
-        await Promise.all([
-          import('../engine/client'),
-          import('../models/installed'),
-          import('../models/catalog'),
-          import('../models/paths'),
-        ]);
+      const [{ Engine }, { selectModel }, { readCatalog }, { dataDirectory }] = await Promise.all([
+        import('../engine/client'),
+        import('../engine/select-model'),
+        import('../models/catalog'),
+        import('../models/paths'),
+      ]);
       const { suite } = this;
       const id = settings.model === '' ? (await readCatalog(suite)).default : settings.model;
       const home = settings.home === '' ? dataDirectory() : settings.home;
-      const found = await findInstalled({ suite, home, id, precision: 'int8' });
-      if (found === undefined) {
+      const { provider, device } = settings;
+      const options = settings.threads === 0 ? {} : { threads: settings.threads };
+      // Typing comes first: the editor's own processes need not wait for the engine's threads.
+      const priority = constants.priority.PRIORITY_BELOW_NORMAL;
+      const choice = await selectModel({
+        ...{ suite, home, id, provider, device, options },
+        process: { worker: this.#worker, priority },
+        onProbe: (adapter) => {
+          const { name, device: index } = adapter.provider;
+          this.log.info(`A GPU is tested (${name}, device ${index}); this happens once.`);
+        },
+      });
+      if (choice === undefined) {
         this.#failedAt = performance.now();
         this.#enter({ kind: 'missing', model: id });
         throw new Unavailable(`${id} is not installed.`);
       }
       const engine = new Engine({
         worker: this.#worker,
-        // Typing comes first: the editor's own processes need not wait for the engine's threads.
-        priority: constants.priority.PRIORITY_BELOW_NORMAL,
+        priority,
+        onFallback: (note) => {
+          if (this.#running?.engine === engine) {
+            this.#provider = { provider: { name: 'cpu', device: 0 }, why: note };
+          }
+          this.#tell(note);
+          void choice.lost?.(note);
+        },
         onState: (state) => this.#follow(engine, state),
         onStderr: (text) => this.log.warn(`engine: ${text.trimEnd()}`),
       });
-      const options = settings.threads === 0 ? {} : { threads: settings.threads };
-      const loaded = engine.load(modelFiles(found), options).then((info) => {
+      if (choice.note !== undefined) this.#tell(choice.note);
+      this.#provider = choice;
+      const load = { ...options, provider: choice.provider };
+      const loaded = engine.load(choice.model, load, choice.fallback).then((info) => {
         if (this.#running?.engine === engine) {
           this.#model = info;
           this.#enter({ kind: 'ready', busy: false });
@@ -273,7 +299,7 @@ export class Session implements vscode.Disposable {
         }
         this.log.info(
           `${info.id} (${info.precision}) loaded in ${Math.round(info.loadMs)} ms, ` +
-            `context ${info.contextLength}`,
+            `context ${info.contextLength}; ${choice.provider.name}: ${choice.why}`,
         );
         return info;
       });
@@ -307,6 +333,13 @@ export class Session implements vscode.Disposable {
     const message = error instanceof Error ? error.message : String(error);
     this.log.error(message);
     this.fail(message);
+  }
+
+  /** A GPU that was hoped for is not used: said once, and no reason to stop working. */
+  #tell(note: string): void {
+    this.log.warn(note);
+    this.#remember(note);
+    void vscode.window.showInformationMessage(`DynaMo: ${note}`);
   }
 
   #remember(message: string): void {

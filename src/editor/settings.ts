@@ -1,10 +1,11 @@
 /**
  * The user's settings, read and checked. Package.json declares them; nothing else reads the
- * configuration. Whatever names a path, a model or threads comes from the user alone: a workspace,
+ * configuration. Whatever names a path, a model, threads or a GPU comes from the user alone: a workspace,
  * trusted or not, has no say in it.
  */
 import * as vscode from 'vscode';
 import type { DecodeMode } from '../engine/protocol';
+import type { ProviderSetting } from '../engine/provider';
 
 const SECTION = 'dynamo';
 
@@ -16,6 +17,9 @@ export interface MachineSettings {
   readonly home: string;
   /** Threads of the engine; 0 lets it choose. */
   readonly threads: number;
+  readonly provider: ProviderSetting;
+  /** Index of the GPU; undefined lets the engine choose. */
+  readonly device?: number;
 }
 
 /** What decides how a completion comes about. */
@@ -49,13 +53,17 @@ export interface FastSettings {
 }
 
 const MODES: readonly DecodeMode[] = ['exact', 'fast', 'ar'];
+const PROVIDERS: readonly ProviderSetting[] = ['auto', 'cpu', 'cuda', 'dml'];
 const LINES = ['auto', 'single', 'multiple'] as const;
 
 export function machineSettings(): MachineSettings {
+  const device = userValue('device');
   return {
     model: text(userValue('model')),
     home: text(userValue('home')),
     threads: Math.floor(within(userValue('threads'), 0, 256, 0)),
+    provider: oneOf(userValue('provider'), PROVIDERS, 'auto'),
+    ...(typeof device === 'number' && { device: Math.floor(within(device, 0, 63, 0)) }),
   };
 }
 
@@ -109,7 +117,7 @@ export function inlineSuggestionsShown(): boolean {
 }
 
 export function touchesMachine(event: vscode.ConfigurationChangeEvent): boolean {
-  return ['model', 'home', 'threads'].some((key) =>
+  return ['model', 'home', 'threads', 'provider', 'device'].some((key) =>
     event.affectsConfiguration(`${SECTION}.${key}`),
   );
 }

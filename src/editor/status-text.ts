@@ -73,8 +73,11 @@ function describeState(state: SessionState, session: Session): StatusText {
   }
 }
 
-function readyDetail({ model, lastCompletion }: Session): string {
-  const lines = [`**DynaMo**: ${model?.id ?? 'model'} on the CPU, ${model?.precision ?? 'int8'}`];
+const PROVIDERS = { cpu: 'the CPU', cuda: 'a GPU (CUDA)', dml: 'a GPU (DirectML)' } as const;
+
+function readyDetail({ model, provider, lastCompletion }: Session): string {
+  const where = PROVIDERS[provider?.provider.name ?? 'cpu'];
+  const lines = [`**DynaMo**: ${model?.id ?? 'model'} on ${where}, ${model?.precision ?? 'int8'}`];
   if (lastCompletion) lines.push(speed(lastCompletion));
   return lines.join('\n\n');
 }

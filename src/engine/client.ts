@@ -6,6 +6,10 @@
  * crashed is not repeated: what crashed it once may do so again, and the next key asks anew. Requests
  * made while the process is away wait for it. The model that was asked for last is loaded again
  * after a restart.
+ *
+ * A GPU is trusted less. Where it, its driver or the process that runs on it fails, the request is
+ * begun again: once more on the GPU if the process just ended, and then, or at once if the driver
+ * said that it failed, on the CPU, where the engine stays.
  */
 import { headsNames } from '../models/catalog';
 import type { HeadsSet, InstalledModel } from '../models/installed';
@@ -14,6 +18,7 @@ import { EngineError } from './errors';
 import { startLimit, within } from './limit';
 import type { Inspection } from './inspection';
 import { EngineProcess, type Answer, type ProcessTiming } from './process';
+import { CPU, nameOf } from './provider';
 import {
   checkRequest,
   LIMITS,
@@ -32,6 +37,7 @@ import {
   type WorkState,
 } from './protocol';
 import type { RestartPolicy } from './restart-policy';
+import { Retelling } from './retelling';
 import { Supervisor, type SupervisorState } from './supervisor';
 
 export interface EngineState {
@@ -48,6 +54,8 @@ export interface EngineOptions {
   readonly onState?: (state: EngineState) => void;
   /** What the child writes to standard error. */
   readonly onStderr?: (text: string) => void;
+  /** Told when the engine leaves a GPU for the CPU: once, in a sentence for people. */
+  readonly onFallback?: (note: string) => void;
   readonly policy?: RestartPolicy;
   readonly timing?: ProcessTiming;
   /** Time beyond a request's own deadline that its answer may take, ms. */
@@ -59,6 +67,8 @@ export interface EngineOptions {
 interface Wanted {
   readonly model: ModelFiles;
   readonly options: LoadOptions;
+  /** What takes its place on the CPU when a GPU fails; undefined on the CPU. */
+  readonly fallback: ModelFiles | undefined;
 }
 
 /** A model that a process has, or is about to have. */
@@ -67,6 +77,9 @@ interface Loading {
   readonly wanted: Wanted;
   readonly info: Promise<ModelInfo>;
 }
+
+/** Processes that may end on a GPU before the CPU takes over: one may have had another reason. */
+const MOST_ENDS_ON_GPU = 2;
 
 /** A step of prefill or decoding cannot be interrupted, so a result may come this much late. */
 const DEADLINE_GRACE_MS = 2_000;
@@ -79,6 +92,8 @@ export class Engine {
   #loading: Loading | undefined;
   #launched: EngineProcess | undefined;
   #work: WorkState = 'idle';
+  /** Processes that ended while they ran the wanted model on a GPU. */
+  #endedOnGpu = new Set<EngineProcess>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -103,12 +118,25 @@ export class Engine {
   /**
    * Loads a model in place of the one before.
    *
+   * @param fallback the model's files for the CPU, which takes over when a GPU fails
    * @throws {EngineError} `model` when it cannot be loaded
    */
-  async load(model: ModelFiles, options: LoadOptions = {}): Promise<ModelInfo> {
+  async load(
+    model: ModelFiles,
+    options: LoadOptions = {},
+    fallback?: ModelFiles,
+  ): Promise<ModelInfo> {
     checkRequest({ type: 'load', model, options });
-    this.#wanted = { model, options };
-    return this.#load(await this.#supervisor.running());
+    this.#want({ model, options, fallback: onGpu(options) ? fallback : undefined });
+    for (;;) {
+      const process = await this.#running();
+      const wanted = this.#wanted;
+      try {
+        return await this.#load(process);
+      } catch (error) {
+        if (!this.#tryAgain(process, wanted, error)) throw error;
+      }
+    }
   }
 
   /**
@@ -178,25 +206,66 @@ export class Engine {
       caller,
       deadlineMs === undefined ? undefined : deadlineMs + grace,
     );
+    const telling = new Retelling(onStep);
     try {
-      const process = await within(this.#ready(), limit.signal);
-      // The child's clock starts when it reads the request, so time spent waiting is taken off.
-      const spent = this.#clock.now() - started;
-      return await process.request(
-        withDeadline(body, spent),
-        limit.signal,
-        onStep && ((message) => onStep(message.step)),
-      );
+      for (;;) {
+        const process = await within(this.#running(), limit.signal);
+        const wanted = this.#wanted;
+        try {
+          await within(this.#load(process), limit.signal);
+          // The child's clock starts when it reads the request, so time spent waiting is taken off.
+          const spent = this.#clock.now() - started;
+          return await process.request(
+            withDeadline(body, spent),
+            limit.signal,
+            onStep && (({ step }) => telling.tell(step)),
+          );
+        } catch (error) {
+          if (telling.failed || !this.#tryAgain(process, wanted, error)) throw error;
+          telling.begin();
+        }
+      }
     } finally {
       limit.release();
     }
   }
 
-  /** A process that has the wanted model. */
-  async #ready(): Promise<EngineProcess> {
-    const process = await this.#supervisor.running();
-    await this.#load(process);
-    return process;
+  /** A process that is ready, and not about to end. */
+  async #running(): Promise<EngineProcess> {
+    for (;;) {
+      const process = await this.#supervisor.running();
+      if (!process.ending) return process;
+      await process.ended;
+    }
+  }
+
+  #want(wanted: Wanted): void {
+    this.#wanted = wanted;
+    this.#endedOnGpu = new Set();
+  }
+
+  /**
+   * Whether what failed is to be tried again: where a GPU is to blame, and the CPU can take over. Sees
+   * to it that the next try is not on a GPU that has failed for good.
+   */
+  #tryAgain(process: EngineProcess, wanted: Wanted | undefined, error: unknown): boolean {
+    if (!wanted?.fallback || !(error instanceof EngineError)) return false;
+    const failed = error.code === 'device' || error.code === 'memory';
+    if (!failed && error.code !== 'crashed') return false;
+    // Others that the same process failed have seen to it already.
+    if (this.#wanted !== wanted) return this.#wanted !== undefined;
+    this.#endedOnGpu.add(process);
+    if (!failed && this.#endedOnGpu.size < MOST_ENDS_ON_GPU) return true;
+    const { model, options, fallback } = wanted;
+    this.#want({ model: fallback, options: { ...options, provider: CPU }, fallback: undefined });
+    this.#supervisor.reset(); // The GPU's crashes are not the CPU's.
+    // A driver that failed may let the process hang when it is to let go of the GPU.
+    process.abandon('The engine left its GPU.');
+    const gpu = nameOf(options.provider ?? CPU);
+    this.#options.onFallback?.(
+      `${model.id} goes on on the CPU, as ${gpu} failed: ${error.message}`,
+    );
+    return true;
   }
 
   /** Loads the wanted model into `process`, once. */
@@ -206,7 +275,8 @@ export class Engine {
       return Promise.reject(new EngineError('stopped', 'The engine was shut down.'));
     }
     if (this.#loading?.process !== process || this.#loading.wanted !== wanted) {
-      const info = process.request({ type: 'load', ...wanted }).then(infoOf);
+      const { model, options } = wanted;
+      const info = process.request({ type: 'load', model, options }).then(infoOf);
       this.#loading = { process, wanted, info };
     }
     return this.#loading.info;
@@ -224,6 +294,7 @@ export class Engine {
       ...(onStderr && { onStderr }),
     });
     this.#launched = process;
+    void process.ended.then((error) => this.#tryAgain(process, this.#wanted, error));
     // After a restart the model is there again before anyone asks. Errors reach who asks next.
     process.ready.then(() => this.#load(process)).catch(() => undefined);
     return process;
@@ -292,6 +363,8 @@ function nearCursor<T extends { readonly prefix: string; readonly suffix: string
     suffix: suffix.slice(0, LIMITS.text).replace(/[\uD800-\uDBFF]$/, ''),
   };
 }
+
+const onGpu = ({ provider = CPU }: LoadOptions): boolean => provider.name !== 'cpu';
 
 function withDeadline(body: RequestBody, spent: number): RequestBody {
   if (body.type !== 'complete' && body.type !== 'generate') return body;

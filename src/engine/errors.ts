@@ -19,6 +19,8 @@ export const ERROR_CODES = [
   'model',
   /** There is not enough memory. */
   'memory',
+  /** A GPU or its driver failed. */
+  'device',
   /** The two sides do not speak the same protocol. */
   'protocol',
 ] as const;

@@ -1,11 +1,15 @@
 /** What went wrong in the engine, in the protocol's terms. Knows messages of errors, nothing of work. */
 import { existsSync } from 'node:fs';
 import { EngineError } from './errors';
-import type { ModelFiles } from './protocol';
+import type { ModelFiles, Provider } from './protocol';
+import { nameOf } from './provider';
+
+/** Characters of what ONNX Runtime says of a device: its messages may fill pages. */
+const MESSAGE = 500;
 
 /** What V8, C++ and the system say when there is no memory; none of them gives it a code. */
 const NO_MEMORY =
-  /allocation failed|failed to allocate|bad.?alloc|out of memory|cannot allocate|ENOMEM|not enough memory/i;
+  /allocation failed|failed to allocate|bad.?alloc|out of memory|cannot allocate|ENOMEM|not enough memory|8007000E/i;
 
 /** An error of a request. */
 export function explain(error: unknown): EngineError {
@@ -13,6 +17,22 @@ export function explain(error: unknown): EngineError {
   const message = error instanceof Error ? error.message : String(error);
   if (isMemoryError(error)) return outOfMemory(error);
   return new EngineError(error instanceof RangeError ? 'badRequest' : 'model', message);
+}
+
+/**
+ * An error of work on a GPU, loading included. What is no one else's doing is taken for the driver's:
+ * ONNX Runtime gives neither a lost device nor a full one a code of its own.
+ */
+export function explainDevice(provider: Provider, error: unknown): unknown {
+  if (provider.name === 'cpu' || error instanceof EngineError || error instanceof RangeError) {
+    return error;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const what = isMemoryError(error)
+    ? 'has not enough memory for the model'
+    : `failed: ${message.slice(0, MESSAGE).trim()}`;
+  const code = isMemoryError(error) ? 'memory' : 'device';
+  return new EngineError(code, `The GPU (${nameOf(provider)}) ${what}`, { cause: error });
 }
 
 /** An error of loading a model. */

@@ -11,7 +11,7 @@ import type { ChainLink } from '../decoding/proposal';
 import type { Proposer } from '../decoding/stepper';
 import { KvCache } from './kv';
 import { commonPrefix, StatePool } from './kv-pool';
-import { kvShape, openSession, outputData } from './runtime';
+import { kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
 
 /** The trunk, as its heads see it. */
 export interface StemSource {
@@ -29,8 +29,7 @@ export interface HeadsDescription {
   readonly provisional: number;
 }
 
-export interface HeadsOptions {
-  readonly threads: number;
+export interface HeadsOptions extends RuntimeOptions {
   readonly contextLength: number;
   /** Memory for caches of several sequences, bytes; 0, and so a single one, when absent. */
   readonly cacheBytes?: number;
@@ -75,14 +74,14 @@ export class HeadsSession implements Proposer {
     this.noise = new Tensor('float32', new Float32Array(rows * columns), [rows, columns]);
   }
 
-  /** @throws when ONNX Runtime cannot read the graph or its weights */
+  /** @throws when ONNX Runtime cannot read the graph or its weights, or has no such provider */
   static async open(
     graph: string,
     description: HeadsDescription,
     trunk: StemSource,
     options: HeadsOptions,
   ): Promise<HeadsSession> {
-    return new HeadsSession(await openSession(graph, options.threads), description, trunk, options);
+    return new HeadsSession(await openSession(graph, options), description, trunk, options);
   }
 
   behind(most = Infinity): number {

@@ -95,6 +95,7 @@ export class EngineProcess {
   #end: EngineError | undefined;
   #handshakeDone = false;
   #stderrTail = '';
+  #hung = false;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -125,10 +126,10 @@ export class EngineProcess {
       hangMs: () => (this.#isLoading ? hangLoading : hang),
       stallMs: stall,
       ping: () => this.#channel.send({ type: 'ping', id: this.#nextId++ }),
-      onDead: (message) => this.#kill(new EngineError('crashed', message)),
+      onDead: (message) => this.#giveUp(message),
     });
     this.#stopStartTimer = this.#clock.after(this.#timing.start, () =>
-      this.#kill(new EngineError('crashed', 'The engine did not start in time.')),
+      this.#giveUp('The engine did not start in time.'),
     );
     this.#channel.send({ type: 'hello', version: PROTOCOL_VERSION });
   }
@@ -138,9 +139,19 @@ export class EngineProcess {
     return this.#end ? undefined : this.#child.pid;
   }
 
+  /** Whether it has ended or is about to; it takes no requests then. */
+  get ending(): boolean {
+    return (this.#end ?? this.#cause) !== undefined;
+  }
+
+  /** Whether it was ended because it did not answer, or got no further. */
+  get hung(): boolean {
+    return this.#hung;
+  }
+
   /** Sends a request; `signal` must be aborted with an EngineError. */
   request(body: RequestBody, signal?: AbortSignal, onStep?: (step: Step) => void): Promise<Answer> {
-    if (this.#end ?? this.#cause) return Promise.reject(this.#lost());
+    if (this.ending) return Promise.reject(this.#lost());
     if (signal?.aborted) return Promise.reject(signal.reason as EngineError);
     const id = this.#nextId++;
     return new Promise<Answer>((resolve, reject) => {
@@ -164,6 +175,11 @@ export class EngineProcess {
     const stopTimer = this.#clock.after(this.#timing.shutdown, () => this.#kill());
     await this.ended;
     stopTimer();
+  }
+
+  /** Ends the process at once: what it has to do with cannot be trusted any more. */
+  abandon(message: string): void {
+    this.#kill(new EngineError('crashed', message));
   }
 
   /** Some systems refuse it; the process then competes with its parent. */
@@ -243,6 +259,11 @@ export class EngineProcess {
     return pending;
   }
 
+  #giveUp(message: string): void {
+    this.#hung = true;
+    this.abandon(message);
+  }
+
   #kill(cause?: Error): void {
     if (cause instanceof EngineError) this.#cause ??= new EngineError('crashed', cause.message);
     this.#child.kill('SIGKILL');
@@ -279,6 +300,7 @@ const ANSWERS = {
   generate: 'generation',
   measure: 'measure',
   inspect: 'inspection',
+  probe: 'probe',
 } as const;
 
 interface Deferred<T> {

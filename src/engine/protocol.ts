@@ -11,7 +11,7 @@ import { EngineError, ERROR_CODES, ProtocolError } from './errors';
 import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Sizes that both sides hold to. */
 export const LIMITS = {
@@ -28,6 +28,10 @@ export const LIMITS = {
   rows: 8,
   /** Candidates of a prediction. */
   candidates: 50,
+  /** Index of a provider's last device. */
+  device: 63,
+  /** Rows of a probe's answer. */
+  probed: 256,
   /** Numbers of all steps' traces together; later steps have none. */
   traced: 150_000,
 } as const;
@@ -152,6 +156,12 @@ const inspectRequest = z.strictObject({
   chains: z.int().min(1).max(INSPECTION_LIMITS.chains),
 });
 
+/** Which execution provider of ONNX Runtime runs a model, on which of its devices. */
+const provider = z.strictObject({
+  name: z.enum(['cpu', 'cuda', 'dml']),
+  device: z.int().min(0).max(LIMITS.device),
+});
+
 const promptFormat: z.ZodType<PromptFormat> = z.strictObject({
   fim: z
     .strictObject({
@@ -167,7 +177,7 @@ const promptFormat: z.ZodType<PromptFormat> = z.strictObject({
 /** An installed model's files, see models/installed. */
 const modelFiles = z.strictObject({
   id: name,
-  precision: z.enum(['int8', 'fp32']),
+  precision: z.enum(['int8', 'fp32', 'fp16']),
   graph: path,
   weights: path,
   tokenizer: path,
@@ -195,11 +205,13 @@ const loadOptions = z.strictObject({
   threads: z.int().min(1).max(256).exactOptional(),
   /** Memory for what is kept of several documents, MB; the engine chooses when absent. */
   cacheMegabytes: z.int().min(0).max(65_536).exactOptional(),
+  /** The CPU when absent. */
+  provider: provider.exactOptional(),
 });
 
 const modelInfo = z.strictObject({
   id: name,
-  precision: z.enum(['int8', 'fp32']),
+  precision: z.enum(['int8', 'fp32', 'fp16']),
   /** Rows that the KV cache holds. */
   contextLength: z.int().min(1),
   /** The token heads that were loaded. */
@@ -212,6 +224,8 @@ const modelInfo = z.strictObject({
     .exactOptional(),
   /** Whether fast mode has a co-occurrence table. */
   table: z.boolean().exactOptional(),
+  /** What runs it; the CPU when absent. */
+  provider: provider.exactOptional(),
   loadMs: milliseconds,
 });
 
@@ -332,6 +346,19 @@ const measureResult = z.strictObject({
   stepMs: z.array(milliseconds).min(1).max(LIMITS.rows),
 });
 
+/** What a model answers to a question that is always the same, and how fast: see probe-model.ts. */
+const probeResult = z.strictObject({
+  kind: z.literal('probe'),
+  /** Of each row the best candidates and their log-probabilities; null is no number at all. */
+  rows: z
+    .array(z.strictObject({ ids: tokenIds, logs: z.array(z.number().nullable()).max(50) }))
+    .max(LIMITS.probed),
+  /** Prefill, ms a token. */
+  prefillMs: milliseconds,
+  /** Median time of a step with one row, ms. */
+  stepMs: milliseconds,
+});
+
 const toChild = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), version: z.int() }),
   z.strictObject({
@@ -344,6 +371,7 @@ const toChild = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('generate'), id: requestId, request: generationRequest }),
   z.strictObject({ type: z.literal('measure'), id: requestId, request: measureRequest }),
   z.strictObject({ type: z.literal('inspect'), id: requestId, request: inspectRequest }),
+  z.strictObject({ type: z.literal('probe'), id: requestId }),
   z.strictObject({ type: z.literal('cancel'), id: requestId }),
   z.strictObject({ type: z.literal('ping'), id: requestId }),
   z.strictObject({ type: z.literal('shutdown') }),
@@ -365,6 +393,7 @@ const toParent = z.discriminatedUnion('type', [
       generationResult,
       measureResult,
       inspectionSchema,
+      probeResult,
     ]),
   }),
   z.strictObject({
@@ -391,11 +420,13 @@ export type StepSummary = z.infer<typeof stepSummary>;
 export type CompletionResult = z.infer<typeof completionResult>;
 export type GenerationResult = z.infer<typeof generationResult>;
 export type MeasureResult = z.infer<typeof measureResult>;
+export type ProbeResult = z.infer<typeof probeResult>;
+export type Provider = z.infer<typeof provider>;
 export type ToChild = z.infer<typeof toChild>;
 export type ToParent = z.infer<typeof toParent>;
 /** A request without its id. */
 export type RequestBody = WithoutId<
-  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' }>
+  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }>
 >;
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 export type WorkState = Extract<ToParent, { type: 'state' }>['state'];

@@ -1,17 +1,31 @@
 /** What all sessions of ONNX Runtime share: how they are opened, and how outputs are read. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { KvShape } from './kv';
+import type { Provider } from './protocol';
 import { productsSaturate } from './saturation';
 
-/** @throws when ONNX Runtime cannot read the graph or its weights */
-export async function openSession(graph: string, threads: number): Promise<InferenceSession> {
+export interface RuntimeOptions {
+  /** Threads inside an operator. Physical cores; more slow each other down. */
+  readonly threads: number;
+  /** The CPU when absent. */
+  readonly provider?: Provider | undefined;
+}
+
+/** @throws when ONNX Runtime cannot read the graph or its weights, or has no such provider */
+export async function openSession(
+  graph: string,
+  { threads, provider = { name: 'cpu', device: 0 } }: RuntimeOptions,
+): Promise<InferenceSession> {
+  const { name, device: deviceId } = provider;
   return InferenceSession.create(graph, {
-    executionProviders: ['cpu'],
+    // What a GPU's provider has no kernel for runs on the CPU, which ONNX Runtime adds by itself.
+    executionProviders: [name === 'cpu' ? name : { name, deviceId }],
     graphOptimizationLevel: 'all',
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     enableCpuMemArena: true,
+    ...(name === 'dml' && { enableMemPattern: false }), // DirectML cannot have it.
     logSeverityLevel: 3,
     extra: {
       session: {

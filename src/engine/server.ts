@@ -18,6 +18,7 @@ import type {
   MeasureResult,
   ModelFiles,
   ModelInfo,
+  ProbeResult,
   StepSummary,
   ToChild,
   ToParent,
@@ -43,6 +44,7 @@ export interface OpenModel {
   ): Promise<GenerationResult>;
   measure(request: MeasureRequest, signal: AbortSignal): Promise<MeasureResult>;
   inspect(request: InspectRequest, signal: AbortSignal): Promise<Inspection>;
+  probe(signal: AbortSignal): Promise<ProbeResult>;
   close(): Promise<void>;
 }
 
@@ -62,7 +64,7 @@ export class DeadlineReached extends EngineError {
 
 type JobMessage = Extract<
   ToChild,
-  { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' }
+  { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }
 >;
 
 interface Job {
@@ -169,14 +171,7 @@ export class Server {
     const model = this.#model;
     if (!model) throw new EngineError('notLoaded', 'No model is loaded; load one first.');
     const onStep: StepListener = (step) => this.#options.send({ type: 'step', id, step });
-    const result =
-      message.type === 'complete'
-        ? await model.complete(message.request, signal, message.request.stream ? onStep : undefined)
-        : message.type === 'generate'
-          ? await model.generate(message.request, onStep, signal)
-          : message.type === 'measure'
-            ? await model.measure(message.request, signal)
-            : await model.inspect(message.request, signal);
+    const result = await ask(model, message, signal, onStep);
     this.#options.send({ type: 'result', id, result });
   }
 
@@ -208,6 +203,26 @@ export class Server {
     const model = this.#model;
     this.#model = undefined;
     await model?.close();
+  }
+}
+
+function ask(
+  model: OpenModel,
+  message: Exclude<JobMessage, { type: 'load' }>,
+  signal: AbortSignal,
+  onStep: StepListener,
+) {
+  switch (message.type) {
+    case 'complete':
+      return model.complete(message.request, signal, message.request.stream ? onStep : undefined);
+    case 'generate':
+      return model.generate(message.request, onStep, signal);
+    case 'measure':
+      return model.measure(message.request, signal);
+    case 'inspect':
+      return model.inspect(message.request, signal);
+    case 'probe':
+      return model.probe(signal);
   }
 }
 

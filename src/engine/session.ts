@@ -10,12 +10,10 @@ import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper'
 import type { StemSource } from './heads';
 import { BLOCK, type KvCache, type KvShape } from './kv';
 import { StatePool } from './kv-pool';
-import { kvShape, openSession, outputData } from './runtime';
+import { kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
 import { Sequence } from './sequence';
 
-export interface SessionOptions {
-  /** Threads inside an operator. Physical cores; more slow each other down. */
-  readonly threads: number;
+export interface SessionOptions extends RuntimeOptions {
   /** The most token rows of one sequence. */
   readonly contextLength: number;
   /** Whether to keep every row's stem, for token heads; false when absent. */
@@ -49,9 +47,9 @@ export class TrunkSession implements Stepper, StemSource {
     });
   }
 
-  /** @throws when ONNX Runtime cannot read the graph or its weights */
+  /** @throws when ONNX Runtime cannot read the graph or its weights, or has no such provider */
   static async open(model: GraphFile, options: SessionOptions): Promise<TrunkSession> {
-    const session = await openSession(model.graph, options.threads);
+    const session = await openSession(model.graph, options);
     return new TrunkSession(session, kvShape(session), options);
   }
 

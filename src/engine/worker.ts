@@ -6,11 +6,13 @@ import { availableParallelism } from 'node:os';
 import { createCompleter } from './completer';
 import { DynamicDrafter } from '../decoding/drafter';
 import { RowCosts } from '../decoding/row-costs';
-import { explainLoading } from './explain';
+import { explainDevice, explainLoading } from './explain';
 import { HeadsSession, type HeadsOptions } from './heads';
 import { createInspector } from './inspect';
 import { learnRowCosts, measureSteps } from './measure';
-import type { LoadOptions, ModelFiles } from './protocol';
+import { probeModel } from './probe-model';
+import type { LoadOptions, ModelFiles, Provider } from './protocol';
+import { CPU } from './provider';
 import { serve } from './serve';
 import type { OpenModel } from './server';
 import { TrunkSession } from './session';
@@ -33,7 +35,9 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
   const tokenizer = await loadTokenizer(model.tokenizer);
   const threads = options.threads ?? defaultThreads();
   const cacheBytes = 1e6 * (options.cacheMegabytes ?? DEFAULT_CACHE_MEGABYTES);
-  const { stepper, heads } = await openSessions(model, { threads, contextLength, cacheBytes });
+  const { provider = CPU } = options;
+  const sizes = { threads, contextLength, cacheBytes, provider };
+  const { stepper, heads } = await openSessions(model, sizes);
   const parts = {
     model: model.id,
     format: model.prompt,
@@ -49,23 +53,40 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
     drafter: new DynamicDrafter({ proposer: heads, costs }),
   });
   const { id, precision } = model;
-  return {
+  return blaming(provider, {
     info: {
       id,
       precision,
       contextLength,
       ...(model.heads && { heads: infoOf(model.heads) }),
       table: model.table !== undefined,
+      provider,
       loadMs: performance.now() - started,
     },
     complete: completer.complete,
     generate: completer.generate,
     inspect: createInspector(parts),
     measure: (request, signal) => measureSteps(stepper, request, signal),
+    probe: (signal) => probeModel(parts, signal),
     close: async () => {
       await heads?.close();
       await stepper.close();
     },
+  });
+}
+
+/** The same model; its requests' errors say so where a GPU is to blame. */
+function blaming(provider: Provider, model: OpenModel): OpenModel {
+  const blame = (error: unknown): never => {
+    throw explainDevice(provider, error);
+  };
+  return {
+    ...model,
+    complete: (...args) => model.complete(...args).catch(blame),
+    generate: (...args) => model.generate(...args).catch(blame),
+    inspect: (...args) => model.inspect(...args).catch(blame),
+    measure: (...args) => model.measure(...args).catch(blame),
+    probe: (...args) => model.probe(...args).catch(blame),
   };
 }
 
@@ -92,6 +113,6 @@ function defaultThreads(): number {
 
 serve((model, options) =>
   openModel(model, options).catch((error: unknown) => {
-    throw explainLoading(model, error);
+    throw explainLoading(model, explainDevice(options.provider ?? CPU, error));
   }),
 );

@@ -239,7 +239,7 @@ async function syncDirectory(directory: string): Promise<void> {
 async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    if (/^\.(?:int8|fp32)-.*\.(?:partial|retired)$/.test(name)) {
+    if (/^\.(?:int8|fp32|fp16)-.*\.(?:partial|retired)$/.test(name)) {
       await rm(path, { recursive: true, force: true });
     } else if (name.startsWith('.lock.') && (await isOld(path))) {
       await rm(path, { force: true });

@@ -115,7 +115,7 @@ const borrowedSchema = z.strictObject({
 const planSchema = z.strictObject({
   version: z.literal(1),
   model: name,
-  precision: z.enum(['int8', 'fp32']),
+  precision: z.enum(['int8', 'fp32', 'fp16']),
   /** Plain name of the weight file; it stands beside the graph. */
   weights: plainFile('bin'),
   bytes: z

@@ -24,7 +24,7 @@ const recordSchema = z.object({
   /** Versions 1 and 2 knew of no heads, or of one set under other names; their trunk is the same. */
   version: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   id: z.string(),
-  precision: z.enum(['int8', 'fp32']),
+  precision: z.enum(['int8', 'fp32', 'fp16']),
   source: hashed,
   plan: hashed,
   graph: file,

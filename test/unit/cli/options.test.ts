@@ -20,7 +20,7 @@ describe('the options of the command line', () => {
   it('have defaults', () => {
     assert.deepEqual(choose(), {
       model: undefined,
-      precision: 'int8',
+      precision: undefined,
       mode: 'exact',
       epsilon: 0.5,
       heads: undefined,
@@ -28,6 +28,8 @@ describe('the options of the command line', () => {
       seed: undefined,
       maxTokens: undefined,
       threads: undefined,
+      provider: 'auto',
+      device: undefined,
       json: false,
     });
   });
@@ -37,7 +39,7 @@ describe('the options of the command line', () => {
       choose(
         ...['--model', 'm', '--precision=fp32', '--mode', 'fast', '--epsilon', '0'],
         ...['--heads', 'none', '--temperature=0.7', '--seed', '5'],
-        ...['--max-tokens', '1', '--threads=2', '--json'],
+        ...['--max-tokens', '1', '--threads=2', '--provider=cuda', '--device', '1', '--json'],
       ),
       {
         model: 'm',
@@ -49,6 +51,8 @@ describe('the options of the command line', () => {
         seed: 5,
         maxTokens: 1,
         threads: 2,
+        provider: 'cuda',
+        device: 1,
         json: true,
       },
     );
@@ -57,7 +61,9 @@ describe('the options of the command line', () => {
   it('name what they take', () => {
     refuses(['--mode', 'greedy'], /--mode takes ar, exact, fast/);
     refuses(['--mode', ''], /--mode takes/);
-    refuses(['--precision', 'int4'], /--precision takes int8, fp32/);
+    refuses(['--precision', 'int4'], /--precision takes int8, fp32, fp16/);
+    refuses(['--provider', 'gpu'], /--provider takes auto, cpu, cuda, dml/);
+    refuses(['--device=-1'], /--device takes a number from 0 to 63/);
     for (const value of ['-0.1', '1.01', 'NaN', 'Infinity', 'half', '', ' ']) {
       refuses([`--epsilon=${value}`], /--epsilon takes a number from 0 to 1/);
     }

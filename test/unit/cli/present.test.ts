@@ -6,6 +6,7 @@ import { PROMPT_TAIL } from '../../../src/engine/prompt-text';
 import type { CompletionResult, ModelInfo, StepSummary } from '../../../src/engine/protocol';
 
 const INFO: ModelInfo = { id: 'tiny', precision: 'int8', contextLength: 100, loadMs: 1234 };
+const PROVIDER = { name: 'cpu', device: 0, why: 'there is no GPU.' } as const;
 const TERMINAL: Screen = { paint: colours, columns: 80 };
 
 const step = (text: string, changes: Partial<StepSummary> = {}): StepSummary => ({
@@ -36,7 +37,7 @@ const result = (changes: Partial<CompletionResult> = {}): CompletionResult => ({
 });
 
 const show = (changes: Partial<CompletionResult>, screen = NO_SCREEN) =>
-  details('a.py:1:5', INFO, result(changes), screen);
+  details('a.py:1:5', INFO, PROVIDER, result(changes), screen);
 
 describe('a table', () => {
   it('is aligned, numbers on the right', () => {
@@ -101,6 +102,7 @@ describe('the details of a completion', () => {
 4 tokens in 3 steps (1.33 a step) · 30.0 tokens/s · ended: stopToken
 steps by tokens: 1: 67 %, 2: 33 %
 10 prompt tokens (6 of them run) in 250 ms · model loaded in 1.2 s
+on the CPU: there is no GPU.
 
 step  tokens  source  confidence       ms  text
    1       1  base         100 %  prefill  1
@@ -132,6 +134,7 @@ step  tokens  source  confidence       ms  text
       const text = details(
         `${hostile}.py:1:1`,
         INFO,
+        { ...PROVIDER, why: hostile },
         result({ text: hostile, promptTail: hostile, steps: [step(hostile)] }),
         screen,
       );

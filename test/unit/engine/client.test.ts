@@ -265,6 +265,109 @@ describe('Engine', function () {
     });
   });
 
+  describe('on a GPU', () => {
+    const CUDA = { name: 'cuda', device: 0 } as const;
+    let notes: string[];
+    beforeEach(() => (notes = []));
+
+    /** A model on a GPU that does what `order` says, with the CPU behind it. */
+    async function onGpu(order: string): Promise<Engine> {
+      const engine = create({ onFallback: (note) => notes.push(note) });
+      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: order };
+      await engine.load(model, { provider: CUDA }, MODEL);
+      return engine;
+    }
+
+    it('stays there while it works', async () => {
+      const engine = await onGpu('fine');
+      assert.equal((await engine.complete(request('x'))).text, 'echo x');
+      await assert.rejects(engine.complete(request('refuse')), fails('badRequest', /refuses/));
+      assert.deepEqual(notes, []);
+    });
+
+    for (const order of ['lost', 'dies', 'hangs', 'is full']) {
+      it(`that does this: ${order}, the CPU finishes the completion, and the next ones`, async () => {
+        const engine = await onGpu(order);
+        const gpu = engine.pid;
+        const both = await Promise.all([
+          engine.generate(generation('a')),
+          engine.complete(request('b')),
+        ]);
+        assert.deepEqual(
+          both.map(({ text }) => text),
+          ['echo a', 'echo b'],
+        );
+        assert.equal((await engine.complete(request('c'))).text, 'echo c');
+        assert.notEqual(engine.pid, gpu, 'the process of the GPU is gone');
+        assert.equal(notes.length, 1);
+        assert.match(notes[0] ?? '', /^scripted goes on on the CPU, as CUDA, device 0 failed: /);
+      });
+    }
+
+    for (const order of ['dies at load', 'fails at load']) {
+      it(`that does this: ${order}, the CPU has the model`, async () => {
+        const engine = create({ onFallback: (note) => notes.push(note) });
+        const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: order };
+        const info = await engine.load(model, { provider: CUDA }, MODEL);
+        assert.equal(info.precision, 'int8');
+        assert.equal(info.provider?.name, 'cpu');
+        assert.equal(notes.length, 1);
+      });
+    }
+
+    it('a text that had begun goes on where it was', async () => {
+      const engine = await onGpu('lost');
+      const pieces: string[] = [];
+      await engine.generate(generation('x'), ({ text }) => pieces.push(text));
+      assert.deepEqual(pieces, ['one ', 'two']);
+    });
+
+    it('a text that would go on otherwise ends, and what was written stands', async () => {
+      const engine = await onGpu('lost and otherwise');
+      const pieces: string[] = [];
+      await assert.rejects(
+        engine.generate(generation('x'), ({ text }) => pieces.push(text)),
+        fails('crashed', /goes on otherwise/),
+      );
+      assert.deepEqual(pieces, ['eins ']);
+      assert.equal((await engine.complete(request('x'))).text, 'echo x');
+    });
+
+    it('a request that crashes the CPU, too, ends', async () => {
+      const engine = await onGpu('fine');
+      await assert.rejects(engine.generate(generation('exit')), fails('crashed', /exit code 3/));
+      assert.equal(notes.length, 1);
+      assert.equal((await engine.complete(request('x'))).text, 'echo x');
+    });
+
+    it('one end of the process is not the GPU’s yet', async () => {
+      const engine = await onGpu('fine');
+      process.kill(engine.pid ?? 0, 'SIGKILL');
+      assert.equal((await engine.complete(request('x'))).text, 'echo x');
+      assert.deepEqual(notes, []);
+    });
+
+    it('that dies again and again without being asked is left', async () => {
+      const engine = create({ onFallback: (note) => notes.push(note) });
+      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: 'fine' };
+      await engine.load(model, { provider: CUDA }, MODEL);
+      for (let i = 0; i < 2; i++) {
+        const { pid } = engine;
+        process.kill(pid ?? 0, 'SIGKILL');
+        while (engine.pid === undefined || engine.pid === pid) await turn();
+      }
+      assert.equal((await engine.complete(request('x'))).text, 'echo x');
+      assert.equal(notes.length, 1);
+    });
+
+    it('without files for the CPU, errors are told', async () => {
+      const engine = create();
+      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: 'lost' };
+      await engine.load(model, { provider: CUDA });
+      await assert.rejects(engine.complete(request('x')), fails('device', /off the bus/));
+    });
+  });
+
   describe('dispose', () => {
     it('ends requests, the process, timers and listeners', async () => {
       const abort = new AbortController();

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../../../src/engine/errors';
-import { explain, explainLoading } from '../../../src/engine/explain';
+import { explain, explainDevice, explainLoading } from '../../../src/engine/explain';
 
 const model = (folder: string) =>
   ({
@@ -45,6 +45,21 @@ describe('an error of the engine', () => {
     assert.equal(explain(new RangeError('The context is full.')).code, 'badRequest');
     assert.equal(explain(new Error('nonsense')).code, 'model');
     assert.equal(explain('text').message, 'text');
+  });
+
+  it('on a GPU is the GPU’s, but for what the caller or the request did', () => {
+    const gpu = { name: 'dml', device: 1 } as const;
+    const lost = new Error('887A0005 The GPU device instance has been suspended.');
+    const told = explainDevice(gpu, lost);
+    assert.ok(told instanceof EngineError);
+    assert.equal(told.code, 'device');
+    assert.match(told.message, /^The GPU \(DirectML, device 1\) failed: 887A0005/);
+    const full = explainDevice(gpu, new Error('CUDA failure 2: out of memory'));
+    assert.ok(full instanceof EngineError && full.code === 'memory');
+    for (const error of [new RangeError('The context is full.'), new EngineError('deadline', '')]) {
+      assert.equal(explainDevice(gpu, error), error);
+    }
+    assert.equal(explainDevice({ name: 'cpu', device: 0 }, lost), lost);
   });
 
   it('of loading names the file that is gone, and says what to do', () => {

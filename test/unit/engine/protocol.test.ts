@@ -38,6 +38,7 @@ const outcome = {
 } as const;
 
 const toChild: ToChild[] = [
+  { type: 'probe', id: 1 },
   { type: 'hello', version: 1 },
   {
     type: 'load',

@@ -70,6 +70,7 @@ function setUp() {
           return { kind: 'measure', context: 1, prefillMs: 1, stepMs: [1] };
         },
         inspect: () => Promise.resolve(inspection(model.id)),
+        probe: () => Promise.resolve({ kind: 'probe', rows: [], prefillMs: 1, stepMs: 1 }),
         close: () => {
           events.push('close');
           return Promise.resolve();

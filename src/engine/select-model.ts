@@ -1,0 +1,90 @@
+/**
+ * What editor and command line load: an installed model's files for the execution provider that is to
+ * run it. Brings what choose-provider.ts asks together with the real machine.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { findInstalled } from '../models/installed';
+import type { Precision } from '../models/paths';
+import { findAdapters, findRuntime } from './adapters';
+import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
+import { modelFiles } from './client';
+import { probe, type ProbeOptions } from './probe';
+import type { LoadOptions, ModelFiles } from './protocol';
+import type { Adapters, ProviderWish } from './provider';
+import { Verdicts } from './verdicts';
+
+export interface ModelWish extends ProviderWish {
+  readonly suite: string;
+  readonly home: string;
+  readonly id: string;
+  /** Name of the heads, `none` for none; the catalogue's default when absent. */
+  readonly heads?: string | undefined;
+  /** Of all providers; int8 on the CPU and fp16 on a GPU when absent. */
+  readonly precision?: Precision | undefined;
+  readonly options: LoadOptions;
+  /** How a process that probes a GPU is started. */
+  readonly process: ProbeOptions;
+  readonly onProbe?: ChoiceParts['onProbe'];
+}
+
+/**
+ * @returns undefined when the model is not installed
+ * @throws {EngineError} when it has no such heads
+ */
+export async function selectModel(wish: ModelWish): Promise<ProviderChoice | undefined> {
+  const { precision, home, options, process, onProbe } = wish;
+  const cpu = await filesOf(wish, precision ?? 'int8');
+  if (!cpu) return undefined;
+  const gpu = await gpuFiles(wish);
+  return await chooseProvider(wish, {
+    models: { cpu, gpu },
+    adapters: () => adaptersFor(process.worker),
+    probe: (model, provider) => probe(process, model, { ...options, provider }),
+    verdicts: new Verdicts(home),
+    subject: async ({ provider, driver }, model) => ({
+      provider: provider.name,
+      device: provider.device,
+      driver,
+      runtime: (await findRuntime(process.worker)).version,
+      model: await identity(model),
+    }),
+    ...(onProbe && { onProbe }),
+  });
+}
+
+/** None where the runtime cannot be found: starting the engine will say so. */
+async function adaptersFor(worker: string): Promise<Adapters> {
+  try {
+    return await findAdapters(await findRuntime(worker));
+  } catch {
+    return { found: [], missing: 'ONNX Runtime was not found' };
+  }
+}
+
+/** Of fp16 graphs, or of what was asked for by name: fp32 on a GPU is for comparing. */
+async function gpuFiles(wish: ModelWish): Promise<ChoiceParts['models']['gpu']> {
+  const { id, provider, precision = 'fp16' } = wish;
+  // The integers of int8 graphs have no kernels on GPUs.
+  if (precision === 'int8' || (precision === 'fp32' && provider === 'auto')) {
+    return { missing: `${precision} weights were asked for` };
+  }
+  const missing = `the ${precision} weights of ${id} are not installed`;
+  return (await filesOf(wish, precision)) ?? { missing };
+}
+
+async function filesOf(
+  { suite, home, id, heads }: ModelWish,
+  precision: Precision,
+): Promise<ModelFiles | undefined> {
+  const installed = await findInstalled({ suite, home, id, precision });
+  return installed && modelFiles(installed, heads);
+}
+
+/** Names a model's graphs, so that a verdict on others does not count. */
+async function identity({ id, precision, graph, heads }: ModelFiles): Promise<string> {
+  const hash = createHash('sha256').update(await readFile(graph));
+  if (heads) hash.update(await readFile(heads.graph));
+  const name = [id, precision, heads?.name ?? 'none'].join(' ');
+  return `${name} ${hash.digest('hex').slice(0, 16)}`;
+}
