@@ -53,7 +53,8 @@ function commitOf(root: string): string | null {
 }
 
 export function describeEnvironment(environment: Environment): string {
-  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit } = environment;
+  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit } =
+    environment;
   return (
     `${processor}, ${cores} cores, ${memoryGigabytes} GB, ${system}, Node ${node}, ONNX Runtime ${onnxruntime}, ` +
     `DynaMo ${version}${commit === null ? '' : ` at ${commit}`}`

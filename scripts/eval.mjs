@@ -5,7 +5,8 @@ import { cli, root, run, setUp } from './setup.mjs';
 
 const args = process.argv.slice(2);
 setUp();
-if (args[0] !== 'report' && !args.includes('--list') && !args.includes('--help')) {
+const measures = !['report', 'calibrate'].includes(args[0] ?? '');
+if (measures && !args.includes('--list') && !args.includes('--help')) {
   run(process.execPath, [cli, 'models', 'install', '--if-missing']);
 }
 const { main } = await bundled('bench/eval/main.ts');

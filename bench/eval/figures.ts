@@ -3,7 +3,13 @@ import { decodingFor, plainThreshold } from '../steps/modes';
 import { keyOf, type Outcome, type ResultRow, type RunHeader } from '../steps/results';
 import { modeFigures, type ModeFigures } from '../steps/summary';
 import { MEASURES, scoreOf, type Expected, type Measure } from './scores';
-import { pairedDifference, sameQuality, stepShares, type Difference, type ScorePair } from './statistics';
+import {
+  pairedDifference,
+  sameQuality,
+  stepShares,
+  type Difference,
+  type ScorePair,
+} from './statistics';
 
 /** A results file of bench/steps. */
 export interface LoadedRun {
@@ -86,15 +92,20 @@ export function sweepOf({ points }: Pick<RunFigures, 'points'>): ModePoint[] {
     .sort((a, b) => (a.epsilon ?? 0) - (b.epsilon ?? 0));
 }
 
-/** The fastest point of the sweep that is as good as plain decoding; undefined when none is shown to be. */
-export function sameQualityPoint(run: Pick<RunFigures, 'points' | 'measure'>): ModePoint | undefined {
+/**
+ * The fastest point of the sweep that is as good as plain decoding, of two equal ones that with the
+ * larger ε_b; undefined when none is shown to be.
+ */
+export function sameQualityPoint(
+  run: Pick<RunFigures, 'points' | 'measure'>,
+): ModePoint | undefined {
   return sweepOf(run)
     .filter(({ scores }) => {
       const difference = run.measure && scores[run.measure];
       return difference !== undefined && sameQuality(difference);
     })
     .reduce<ModePoint | undefined>(
-      (best, point) => (best && best.figures.speedUp >= point.figures.speedUp ? best : point),
+      (best, point) => (best && best.figures.speedUp > point.figures.speedUp ? best : point),
       undefined,
     );
 }

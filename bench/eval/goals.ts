@@ -37,7 +37,10 @@ export function largest(
 ): RunFigures | undefined {
   return runs
     .filter(fits)
-    .reduce<RunFigures | undefined>((best, run) => (best && best.tasks > run.tasks ? best : run), undefined);
+    .reduce<RunFigures | undefined>(
+      (best, run) => (best && best.tasks > run.tasks ? best : run),
+      undefined,
+    );
 }
 
 function missing(goal: string): Goal {
@@ -88,7 +91,8 @@ function exactGoal({ runs }: Evidence, model: string): Goal {
     return run.header.model === model && point && run.tasks > 1 ? [{ run, point }] : [];
   });
   const slowest = measured.reduce<(typeof measured)[number] | undefined>(
-    (least, each) => (least && least.point.figures.speedUp <= each.point.figures.speedUp ? least : each),
+    (least, each) =>
+      least && least.point.figures.speedUp <= each.point.figures.speedUp ? least : each,
     undefined,
   );
   if (!slowest) return missing(goal);
@@ -133,7 +137,7 @@ function peerGoals({ peers, runs }: Evidence, model: string): Goal[] {
         `${worst.line.what}, plain against plain ${times(plain)}`,
         point
           ? `exact mode over plain ${times(point.figures.speedUp)}; the figure is their product`
-          : 'exact mode was not measured',
+          : 'exact mode was not measured on lines',
       ),
       raw: list(linkTo(worst.file), exact && point ? linkTo(exact.file) : ''),
     };
@@ -159,4 +163,5 @@ function headOneGoal({ infilling }: Evidence): Goal {
   };
 }
 
-const list = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('; ');
+const list = (...parts: readonly string[]): string =>
+  parts.filter((part) => part !== '').join('; ');

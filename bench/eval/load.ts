@@ -1,9 +1,12 @@
 /** Reads what the report is made of: raw results of the benches, told apart by their heads. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { parseResults as parseInfilling, type Results as InfillingResults } from '../infilling/results';
+import {
+  parseResults as parseInfilling,
+  type Results as InfillingResults,
+} from '../infilling/results';
 import { parseResults as parsePeers } from '../peers/results';
 import { summaries, type Summary } from '../peers/summary';
 import { keyOf, parseResults as parseSteps } from '../steps/results';
@@ -13,7 +16,7 @@ import { judgeFigures, type JudgeFigures } from './judge/figures';
 import { parseResults as parseJudge } from './judge/results';
 import { expectedOf, type Expected } from './scores';
 
-/** Folders of raw results that the report takes, from the root of the checkout. */
+/** Folders of raw results that the report takes. */
 export const RAW_FOLDERS = [
   'bench/eval/results',
   'bench/steps/results',
@@ -34,7 +37,11 @@ export interface HeadsMeasures {
   readonly name: string;
   readonly positions: number;
   readonly ppl: Readonly<Record<string, number>>;
-  readonly dynamic: readonly { readonly epsilon: number; readonly ppl: number; readonly tokens: number }[];
+  readonly dynamic: readonly {
+    readonly epsilon: number;
+    readonly ppl: number;
+    readonly tokens: number;
+  }[];
 }
 
 export interface Evidence {
@@ -54,7 +61,7 @@ const measuresSchema = z.object({
 });
 
 /**
- * @param root of the checkout
+ * @param root of the checkout, from which folders and files are named
  * @throws when a file is no results file of a bench
  */
 export async function loadEvidence(root: string, folders: readonly string[]): Promise<Evidence> {
@@ -99,6 +106,16 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
   return { runs, peers, judges, infilling, heads, files };
 }
 
+/** @throws when a file of bench/steps has no rows */
+export async function loadRun(path: string, root: string): Promise<RunFigures> {
+  const file = relative(root, path);
+  const { header, rows } = parseSteps(await readFile(path, 'utf8'), file);
+  const loaded = { file, header, rows: [...rows.values()] };
+  const [run] = figuresOfRun(loaded, await allExpected(root));
+  if (!run) throw new Error(`${file} has no rows yet.`);
+  return run;
+}
+
 async function allExpected(root: string): Promise<Expected> {
   const tasks = await Promise.all(KINDS.map((kind) => tasksOf(kind, root)));
   return expectedOf(tasks.flat(), keyOf);
@@ -106,8 +123,10 @@ async function allExpected(root: string): Promise<Expected> {
 
 async function listed(root: string, folders: readonly string[]): Promise<string[]> {
   const all = folders.map(async (folder) => {
-    const path = join(root, folder);
-    return (await names(path)).filter((name) => name.endsWith('.jsonl')).map((name) => join(path, name));
+    const path = resolve(root, folder);
+    return (await names(path))
+      .filter((name) => name.endsWith('.jsonl'))
+      .map((name) => join(path, name));
   });
   return (await Promise.all(all)).flat();
 }

@@ -1,15 +1,20 @@
 /** The command line of the evidence; README.md beside it describes its use. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readCatalog } from '../../src/models/catalog';
-import { loadEvidence, RAW_FOLDERS } from './load';
+import { checkCurve } from '../../src/models/threshold-curve';
+import { curveOf } from '../steps/curve';
+import { readResults as readSteps } from '../steps/results';
+import { calibrationOf } from './calibrate';
+import { loadEvidence, loadRun, RAW_FOLDERS } from './load';
 import { PARTS, planOf, type Part } from './plan';
 import { reportOf } from './report';
 import { runJobs, type JudgeChoice } from './run';
 
 const USAGE = `npm run eval -- [OPTIONS]                  measures, resumable: the same command goes on
 npm run eval -- report [FOLDER...] [--out FILE]  bench/REPORT.md from raw results
+npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: default of OWN's places, curve of CURVE's
   --quick            a sample of everything, for the default model: minutes instead of hours
   --part NAME        one part: ${PARTS.join(', ')}; repeatable
   --model ID         one model of the catalogue; repeatable
@@ -54,8 +59,12 @@ async function measure(args: readonly string[], root: string): Promise<void> {
   );
   if (values.list) {
     for (const job of jobs) {
-      const modes = job.type === 'steps' ? ` · ${job.count} tasks · ${job.modes.join(' ')}` : '';
-      console.log(`${job.name}${modes}`);
+      const { name, type } = job;
+      if (type !== 'steps') console.log(name);
+      else {
+        const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
+        console.log(`${name} · ${tasks} tasks · ${job.modes.join(' ')}`);
+      }
     }
     return;
   }
@@ -83,9 +92,10 @@ function judgeOf(
 async function report(args: readonly string[], root: string): Promise<void> {
   const { values, positionals } = parse(args, { out: { type: 'string' } });
   const catalog = await readCatalog(join(root, 'models'));
-  const folders = positionals.length > 0 ? positionals : RAW_FOLDERS;
+  const folders = positionals.length > 0 ? positionals.map((each) => resolve(each)) : RAW_FOLDERS;
   const evidence = await loadEvidence(root, folders);
-  if (evidence.files.length === 0) throw new Error(`There are no raw results in ${folders.join(', ')}.`);
+  if (evidence.files.length === 0)
+    throw new Error(`There are no raw results in ${folders.join(', ')}.`);
   const { markdown, plots } = reportOf(
     evidence,
     catalog.models.map(({ id }) => id),
@@ -99,6 +109,19 @@ async function report(args: readonly string[], root: string): Promise<void> {
   await writeFile(out, markdown);
   for (const [name, content] of plots) await writeFile(join(drawn, name), content);
   console.log(`${out}: from ${evidence.files.length} raw files, ${plots.size} plots`);
+}
+
+async function calibrate(args: readonly string[], root: string): Promise<void> {
+  const { values, positionals } = parse(args, { out: { type: 'string' } });
+  const [own, curve] = positionals.map((each) => resolve(each));
+  if (own === undefined || curve === undefined || positionals.length > 2) {
+    throw new UsageError('calibrate takes a results file of own places and one of the curve.');
+  }
+  const made = curveOf(await readSteps(curve), basename(curve));
+  const calibrated = calibrationOf(await loadRun(own, root));
+  const out = resolve(values.out ?? join(root, 'models', made.model, 'thresholds.json'));
+  await writeFile(out, `${JSON.stringify(checkCurve({ ...made, calibrated }), null, 2)}\n`);
+  console.log(`${out}: ε_b ${calibrated.epsilon}, chosen on ${calibrated.tasks} places`);
 }
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
@@ -122,6 +145,7 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
   const [name, ...args] = argv;
   try {
     if (name === 'report') await report(args, root);
+    else if (name === 'calibrate') await calibrate(args, root);
     else await measure(argv, root);
     return 0;
   } catch (error) {

@@ -86,9 +86,13 @@ export function planOf({ models, main, quick }: PlanOptions): Job[] {
     const judgements = quick ? 24 : MOST_JUDGEMENTS;
     jobs.push({ type: 'judge', part: 'judge', name: 'judge', texts, judgements });
   }
-  const peers = models.map(
-    ({ id }): PeersJob => ({ type: 'peers', part: 'peers', name: 'peers', model: id, quick }),
-  );
+  const peers = models.map(({ id }): PeersJob => ({
+    type: 'peers',
+    part: 'peers',
+    name: 'peers',
+    model: id,
+    quick,
+  }));
   return [...jobs, ...peers];
 }
 

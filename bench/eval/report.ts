@@ -58,12 +58,14 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     '## Ablation',
     'Fast mode at one ε_b, with one part of the rule switched.',
     ...orMissing(
-      runs.filter(isAblation).flatMap((run) => [
-        `### ${nameOf(run)}`,
-        ...plot(`${stemOf(run)}-ablation.svg`, ablationPlot(run), 'what each part brings'),
-        ablationTable(run),
-        rawOf(run),
-      ]),
+      runs
+        .filter(isAblation)
+        .flatMap((run) => [
+          `### ${nameOf(run)}`,
+          ...plot(`${stemOf(run)}-ablation.svg`, ablationPlot(run), 'what each part brings'),
+          ablationTable(run),
+          rawOf(run),
+        ]),
     ),
     '## Open-ended text',
     ...orMissing(
@@ -188,7 +190,12 @@ function held({ figures }: ModePoint, source: 'head' | 'lookup'): string {
 function ablationTable(run: RunFigures): string {
   const { measure } = run;
   return tableOf(
-    ['mode', 'speed-up', 'tokens a step', measure ? `${MEASURE_NAMES[measure]}, points from plain` : ''],
+    [
+      'mode',
+      'speed-up',
+      'tokens a step',
+      measure ? `${MEASURE_NAMES[measure]}, points from plain` : '',
+    ],
     ablationOf(run).map((point) => {
       const score = measure && point.scores[measure];
       return [
@@ -202,20 +209,32 @@ function ablationTable(run: RunFigures): string {
 }
 
 function perplexityTable({ heads }: Evidence): string {
-  const epsilons = [...new Set(heads.flatMap(({ dynamic }) => dynamic.map(({ epsilon }) => epsilon)))];
+  const epsilons = [
+    ...new Set(heads.flatMap(({ dynamic }) => dynamic.map(({ epsilon }) => epsilon))),
+  ];
   const shown = epsilons.sort((a, b) => a - b);
   return tableOf(
     ['heads', 'PPL_1', 'PPL_2', 'PPL_3', ...shown.map((epsilon) => `ε_b ${epsilon}`), 'raw'],
     heads.map(({ name, ppl, dynamic, file }) => [
       name,
       ...['1', '2', '3'].map((n) => ppl[n]?.toFixed(1) ?? NOT_MEASURED),
-      ...shown.map((epsilon) => dynamic.find((each) => each.epsilon === epsilon)?.ppl.toFixed(1) ?? ''),
+      ...shown.map(
+        (epsilon) => dynamic.find((each) => each.epsilon === epsilon)?.ppl.toFixed(1) ?? '',
+      ),
       linkTo(file),
     ]),
   );
 }
 
-function judgeSection({ judge, endpoint, judgements, consistency, modes, lines, file }: JudgeFigures) {
+function judgeSection({
+  judge,
+  endpoint,
+  judgements,
+  consistency,
+  modes,
+  lines,
+  file,
+}: JudgeFigures) {
   const share = ({ count, of }: Share) => `${count} of ${of}`;
   const where = endpoint === null ? 'on this machine' : `at ${endpoint}`;
   const line = ({ texts, sameQuality }: JudgedLine) =>
@@ -273,7 +292,9 @@ function absent({ runs, peers, judges }: Evidence, models: readonly string[]): s
     for (const kind of ['line', 'span', 'held-out']) {
       lacks(
         `quality against speed-up, ${kind}`,
-        own.some((run) => run.kind === kind && run.measure !== undefined && sweepOf(run).length > 1),
+        own.some(
+          (run) => run.kind === kind && run.measure !== undefined && sweepOf(run).length > 1,
+        ),
       );
     }
     lacks('ablation', own.some(isAblation));

@@ -52,7 +52,9 @@ export async function runJobs(jobs: readonly Job[], options: RunOptions): Promis
 
 async function isInstalled(id: string, root: string): Promise<boolean> {
   const suite = join(root, 'models');
-  return (await findInstalled({ suite, home: dataDirectory(), id, precision: 'int8' })) !== undefined;
+  return (
+    (await findInstalled({ suite, home: dataDirectory(), id, precision: 'int8' })) !== undefined
+  );
 }
 
 async function runSteps(
@@ -90,7 +92,10 @@ async function runJudging(
   }
 }
 
-function runPeers({ name, model, quick }: PeersJob, { root, folder, threads, until }: RunOptions): void {
+function runPeers(
+  { name, model, quick }: PeersJob,
+  { root, folder, threads, until }: RunOptions,
+): void {
   const minutes = (until - performance.now()) / 60_000;
   const args = [
     ...[join(root, 'bench/peers/peers.mjs'), '--model', model, '--threads', String(threads)],

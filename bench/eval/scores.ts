@@ -20,7 +20,10 @@ export const MEASURE_NAMES: Readonly<Record<Measure, string>> = {
 /** What stands at each place, by kind and id; places of prose have nothing. */
 export type Expected = ReadonlyMap<string, string>;
 
-export function expectedOf(tasks: readonly StepTask[], keyOf: (task: StepTask) => string): Expected {
+export function expectedOf(
+  tasks: readonly StepTask[],
+  keyOf: (task: StepTask) => string,
+): Expected {
   return new Map(
     tasks.flatMap((task) => (task.prompt === undefined ? [[keyOf(task), task.expected]] : [])),
   );

@@ -70,7 +70,10 @@ export async function readTasks(path: string): Promise<InfillingTask[]> {
 /**
  * A shuffle that every language can repeat: ascending order of SHA-256("<seed>:<id>") in hexadecimal.
  */
-export function shuffled<T extends { readonly id: string }>(tasks: readonly T[], seed: number): T[] {
+export function shuffled<T extends { readonly id: string }>(
+  tasks: readonly T[],
+  seed: number,
+): T[] {
   return tasks
     .map((entry) => ({
       entry,

@@ -12,9 +12,7 @@ import { modeFigures } from './summary';
 export function curveOf({ header, rows }: Results, file: string): ThresholdCurve {
   const { model, heads, precision, threads, modes } = header;
   const all = [...rows.values()];
-  const thresholds = modes
-    .flatMap((mode) => plainThreshold(mode) ?? [])
-    .sort((a, b) => a - b);
+  const thresholds = modes.flatMap((mode) => plainThreshold(mode) ?? []).sort((a, b) => a - b);
   if (!modes.includes('ar') || thresholds.length === 0) {
     throw new Error(`${file} has no curve: run with --modes ar,fast:1,fast:0.5,… first.`);
   }

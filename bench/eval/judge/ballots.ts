@@ -47,7 +47,9 @@ export function ballotsOf(all: readonly Texts[], limit: number, seed: number): B
 
   const left = Math.max(0, limit - asked.length);
   const marks = usable
-    .flatMap((texts) => Object.keys(texts.byMode).map((mode) => ballot(texts, 'single', mode, 'own')))
+    .flatMap((texts) =>
+      Object.keys(texts.byMode).map((mode) => ballot(texts, 'single', mode, 'own')),
+    )
     .slice(0, Math.floor(left * MARKS_SHARE));
   const pairs = usable.flatMap((texts) =>
     Object.keys(texts.byMode)

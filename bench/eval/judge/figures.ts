@@ -131,7 +131,10 @@ function bothOrders(rows: readonly JudgeRow[]): (readonly [JudgeRow, JudgeRow])[
 }
 
 function judgedModes(rows: readonly JudgeRow[], runs: readonly RunFigures[]): JudgedMode[] {
-  const tallies = new Map<string, { texts: string; mode: string; own: number; plain: number; tie: number }>();
+  const tallies = new Map<
+    string,
+    { texts: string; mode: string; own: number; plain: number; tie: number }
+  >();
   for (const [one, other] of bothOrders(rows)) {
     const { texts, mode } = one;
     const key = JSON.stringify([texts, mode]);
@@ -160,11 +163,7 @@ function marksOf(rows: readonly JudgeRow[], texts: string, mode: string): number
   return own.length > 0 && plain.length > 0 ? mean(own) - mean(plain) : undefined;
 }
 
-function lineOf(
-  texts: string,
-  modes: readonly JudgedMode[],
-  { failure }: Consistency,
-): JudgedLine {
+function lineOf(texts: string, modes: readonly JudgedMode[], { failure }: Consistency): JudgedLine {
   const points = modes.flatMap((mode) =>
     mode.texts === texts && mode.speedUp !== undefined && mode.winRate !== undefined
       ? [[mode.speedUp, mode.winRate] as const]

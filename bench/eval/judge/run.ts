@@ -1,6 +1,6 @@
 /** Asks a judge for every ballot that has no verdict yet. */
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { appendRow } from '../../results-file';
 import { readResults as readSteps } from '../../steps/results';
 import { tasksOf } from '../../steps/tasks';
@@ -32,7 +32,8 @@ export async function runJudge(judge: Judge, judging: Judging): Promise<boolean>
   for (const path of judging.texts.filter((each) => existsSync(each))) {
     all.push(...(await textsOf(path, judging.root)));
   }
-  if (all.length === 0) throw new Error('There are no texts to judge: run the part open-ended first.');
+  if (all.length === 0)
+    throw new Error('There are no texts to judge: run the part open-ended first.');
   const { name, endpoint } = judge;
   const ballots = ballotsOf(all, judging.judgements, SEED);
   const there = await openResults(out, {
@@ -62,7 +63,9 @@ async function textsOf(path: string, root: string): Promise<Texts[]> {
   return rows.flatMap(({ id, modes }) => {
     const question = questions.get(id);
     if (question === undefined) return [];
-    const byMode = Object.fromEntries(Object.entries(modes).map(([mode, { text }]) => [mode, text]));
+    const byMode = Object.fromEntries(
+      Object.entries(modes).map(([mode, { text }]) => [mode, text]),
+    );
     return [{ file: basename(path), task: id, question, byMode }];
   });
 }

@@ -48,7 +48,13 @@ export function ablationPlot(run: RunFigures): string | undefined {
         const { interval } = score;
         return [
           box(Math.min(from, to), y + 6, Math.abs(to - from), ROW - 12, 'b'),
-          line(quality.to(interval.low), y + ROW / 2, quality.to(interval.high), y + ROW / 2, 'whisker'),
+          line(
+            quality.to(interval.low),
+            y + ROW / 2,
+            quality.to(interval.high),
+            y + ROW / 2,
+            'whisker',
+          ),
         ];
       }),
     );
@@ -76,4 +82,6 @@ function panel(
 }
 
 const shortName = (mode: string, epsilon: number | undefined): string =>
-  epsilon === undefined ? mode.slice(mode.indexOf(',') + 1).replaceAll(',', ', ') : `as it is, ε ${epsilon}`;
+  epsilon === undefined
+    ? mode.slice(mode.indexOf(',') + 1).replaceAll(',', ', ')
+    : `as it is, ε ${epsilon}`;

@@ -5,7 +5,11 @@ import { axes, circle, line, scale, span, svg, text, type Axis, type Frame } fro
 const FRAME: Frame = { left: 64, top: 64, width: 560, height: 240 };
 
 /** Undefined when fewer than two modes have a win rate. */
-export function winRatePlot(judge: string, of: JudgedLine, modes: readonly JudgedMode[]): string | undefined {
+export function winRatePlot(
+  judge: string,
+  of: JudgedLine,
+  modes: readonly JudgedMode[],
+): string | undefined {
   const shown = modes.flatMap(({ texts, mode, speedUp, winRate }) =>
     texts === of.texts && speedUp !== undefined && winRate !== undefined
       ? [{ mode, speedUp, winRate }]

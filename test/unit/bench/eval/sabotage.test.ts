@@ -6,7 +6,12 @@ import { ballotsOf, type Ballot, type Texts } from '../../../../bench/eval/judge
 import { consistencyOf, judgeFigures } from '../../../../bench/eval/judge/figures';
 import { ballotKey, type JudgeResults } from '../../../../bench/eval/judge/results';
 import { judged } from '../../../../bench/eval/judge/run';
-import { keyOf, type Outcome, type ResultRow, type RunHeader } from '../../../../bench/steps/results';
+import {
+  keyOf,
+  type Outcome,
+  type ResultRow,
+  type RunHeader,
+} from '../../../../bench/steps/results';
 import { decode } from '../../../../src/decoding/decode';
 import { ScriptedProposer } from '../../../fixtures/scripted-proposer';
 import { predict, ScriptedStepper, type Script } from '../../../fixtures/scripted-stepper';
@@ -21,7 +26,8 @@ const STEP_MS = 10;
 /** The base counts on. */
 const counting: Script = (tokens) => predict([(tokens.at(-1) ?? 0) + 1, 0.9], [0, 0.1]);
 /** What heads say whose weights were mixed up: as sure as good ones, and wrong. */
-const shuffled: Script = (tokens) => predict([(((tokens.at(-1) ?? 0) * 7) % 13) + 40, 0.95], [0, 0.05]);
+const shuffled: Script = (tokens) =>
+  predict([(((tokens.at(-1) ?? 0) * 7) % 13) + 40, 0.95], [0, 0.05]);
 
 async function decoded(mode: 'ar' | 'fast', epsilon: number, from: number, heads: Script) {
   const stepper = new ScriptedStepper(counting);
@@ -60,7 +66,10 @@ async function runWith(heads: Script): Promise<RunFigures> {
   const rows: ResultRow[] = [];
   for (let from = 1; from <= 60; from++) {
     const plain = await decoded('ar', 1, from, heads);
-    const [some, all] = [await decoded('fast', 0.5, from, heads), await decoded('fast', 0, from, heads)];
+    const [some, all] = [
+      await decoded('fast', 0.5, from, heads),
+      await decoded('fast', 0, from, heads),
+    ];
     const modes = { ar: plain, exact: plain, 'fast:0.5': some, 'fast:0': all };
     rows.push({
       ...{ id: String(from), kind: 'line' },
@@ -121,7 +130,11 @@ describe('a harness that can fail', () => {
   it('catches an exact mode that is slower than plain decoding', () => {
     const rows = Array.from({ length: 40 }, (_, i): ResultRow => {
       const plain = outcomeOf([i, i + 1, i + 2], [1, 1, 1]);
-      return { id: String(i), kind: 'line', modes: { ar: plain, exact: { ...plain, decodeMs: 24 } } };
+      return {
+        id: String(i),
+        kind: 'line',
+        modes: { ar: plain, exact: { ...plain, decodeMs: 24 } },
+      };
     });
     assert.equal(goalOf(figuresOf(rows), /exact mode/).met, false);
   });
@@ -135,7 +148,9 @@ describe('a judge', () => {
   }));
 
   async function verdictsOf(ask: (ballot: Ballot) => string): Promise<JudgeResults> {
-    const rows: JudgeResults['rows'] extends ReadonlyMap<string, infer Row> ? [string, Row][] : never = [];
+    const rows: JudgeResults['rows'] extends ReadonlyMap<string, infer Row>
+      ? [string, Row][]
+      : never = [];
     for (const ballot of ballotsOf(texts, 120, 1)) {
       const row = await judged({ ask: () => Promise.resolve(ask(ballot)) }, ballot);
       rows.push([ballotKey(row), row]);
@@ -174,7 +189,10 @@ describe('a judge', () => {
   });
 
   it('that always calls a tie has none: shuffled words do not lose', async () => {
-    assert.match(await failure(({ type }) => (type === 'single' ? '[[5]]' : '[[C]]')), /shuffled words lose in 0/);
+    assert.match(
+      await failure(({ type }) => (type === 'single' ? '[[5]]' : '[[C]]')),
+      /shuffled words lose in 0/,
+    );
   });
 
   it('that does not answer has none', async () => {

@@ -32,7 +32,12 @@ describe('the paired difference', () => {
   });
 
   it('has the interval of the normal approximation, nearly, where tasks are many', () => {
-    const pairs = [...repeated(700, [1, 1]), ...repeated(60, [1, 0]), ...repeated(40, [0, 1]), ...repeated(233, [0, 0])];
+    const pairs = [
+      ...repeated(700, [1, 1]),
+      ...repeated(60, [1, 0]),
+      ...repeated(40, [0, 1]),
+      ...repeated(233, [0, 0]),
+    ];
     const { interval } = pairedDifference(pairs);
     const normal = comparePaired(pairs.map(([a, b]) => [a === 1, b === 1])).interval;
     near(interval.low, normal.low, 0.003);
