@@ -3,9 +3,14 @@ import type { Interval } from '../infilling/statistics';
 
 export const NOT_MEASURED = 'not measured';
 
-export function tableOf(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [heading, heading.map((_, i) => (i === 0 ? '---' : '---:')), ...rows];
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+/** Numbers stand on the right of their columns, all but the first; words on the left. */
+export function tableOf(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  of: 'numbers' | 'words' = 'numbers',
+): string {
+  const rule = heading.map((_, i) => (i === 0 || of === 'words' ? '---' : '---:'));
+  return [heading, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 export const times = (value: number): string => `${value.toFixed(2)} ×`;

@@ -93,6 +93,7 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     tableOf(
       ['file', 'SHA-256 begins with'],
       evidence.files.map(({ file, sha256 }) => [linkTo(file), `\`${sha256}\``]),
+      'words',
     ),
   ];
   return { markdown: `${sections.join('\n\n')}\n`, plots };
@@ -312,14 +313,17 @@ function absent({ runs, peers, judges }: Evidence, models: readonly string[]): s
   return lines.join('\n');
 }
 
-function machineTable(runs: readonly RunFigures[]): string {
-  return tableOf(
-    ['raw', 'machine and versions', 'threads', 'heads (SHA-256)'],
-    runs.map(({ file, header }) => [
-      linkTo(file),
-      header.environment ? describeEnvironment(header.environment) : 'not recorded',
-      header.threads === null ? 'the engine’s choice' : String(header.threads),
-      `${header.heads}${header.headsSha256 ? ` \`${header.headsSha256.slice(0, 12)}\`` : ''}`,
-    ]),
-  );
+function machineTable({ runs, peers }: Evidence): string {
+  const files = new Map(runs.map(({ file, header }) => [file, header]));
+  const ours = [...files].map(([file, header]) => [
+    linkTo(file),
+    header.environment ? describeEnvironment(header.environment) : 'not recorded',
+    header.threads === null ? 'the engine’s choice' : String(header.threads),
+    `${header.heads}${header.headsSha256 ? ` \`${header.headsSha256.slice(0, 12)}\`` : ''}`,
+  ]);
+  const beside = peers.map(({ file, processor, threads }) => [
+    ...[linkTo(file), processor, String(threads), ''],
+  ]);
+  const heading = ['raw', 'machine and versions', 'threads', 'heads (SHA-256)'];
+  return tableOf(heading, [...ours, ...beside], 'words');
 }
