@@ -86,7 +86,7 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     '## What was not measured',
     absent(evidence, models),
     '## Machines, versions, seeds',
-    machineTable(runs),
+    machineTable(evidence),
     'Seeds: tasks in the order of SHA-256("1:" and their id); bootstrap with seed 1, 1,000 samples; ' +
       'code is decoded greedily, sentences with temperature 0.7 and seeds 1 to 10.',
     '## Raw files',
@@ -123,6 +123,7 @@ function goalTable(evidence: Evidence, models: readonly string[]): string {
     goalsOf(evidence, models).map(({ goal, figure, met: is, remark, raw }) => [
       ...[goal, figure, met(is), remark, raw],
     ]),
+    'words',
   );
 }
 
