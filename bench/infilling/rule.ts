@@ -6,6 +6,8 @@
  * - A task passes when prefix + line + line feed + suffix + line feed + test + line feed +
  *   `check(entry point)` runs to its end. (The hole of every single-line task ends with the line
  *   feed that the rule puts back; indentation belongs to the line and is the model's business.)
+ * - In random-span infilling the hole may begin and end within lines, so the whole completion is put
+ *   between prefix and suffix.
  * - A line matches exactly when it equals the hole's own, trailing white space aside.
  */
 import type { InfillingTask } from './tasks';
@@ -21,7 +23,11 @@ export function completedLine(text: string): string {
 }
 
 export function programOf(task: InfillingTask, line: string): string {
-  return `${task.prefix}${line}\n${task.suffix}\n${task.test}\ncheck(${task.entryPoint})\n`;
+  return spanProgramOf(task, `${line}\n`);
+}
+
+export function spanProgramOf(task: InfillingTask, span: string): string {
+  return `${task.prefix}${span}${task.suffix}\n${task.test}\ncheck(${task.entryPoint})\n`;
 }
 
 export function matchesExactly(task: InfillingTask, line: string): boolean {

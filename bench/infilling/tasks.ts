@@ -68,20 +68,26 @@ export async function readTasks(path: string): Promise<InfillingTask[]> {
 }
 
 /**
- * The first `count` tasks after a shuffle that every language can repeat: ascending order of
- * SHA-256("<seed>:<id>") in hexadecimal. training/oracle/tasks.py selects the same.
+ * A shuffle that every language can repeat: ascending order of SHA-256("<seed>:<id>") in hexadecimal.
  */
-export function selectTasks(
-  tasks: readonly InfillingTask[],
-  count: number,
+export function shuffled<T extends { readonly id: string }>(
+  tasks: readonly T[],
   seed: number,
-): InfillingTask[] {
+): T[] {
   return tasks
     .map((entry) => ({
       entry,
       key: createHash('sha256').update(`${seed}:${entry.id}`).digest('hex'),
     }))
     .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .slice(0, count)
     .map(({ entry }) => entry);
+}
+
+/** The first `count` tasks after the shuffle; training/oracle/tasks.py selects the same. */
+export function selectTasks(
+  tasks: readonly InfillingTask[],
+  count: number,
+  seed: number,
+): InfillingTask[] {
+  return shuffled(tasks, seed).slice(0, count);
 }

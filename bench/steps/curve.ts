@@ -1,6 +1,7 @@
 /** From a run of this bench to a model's curve over ε_b, as the threshold view shows it. Pure. */
 import { agreementOf } from '../../src/editor/thresholds/agreement';
 import { checkCurve, type CurvePoint, type ThresholdCurve } from '../../src/models/threshold-curve';
+import { plainThreshold } from './modes';
 import type { Outcome, ResultRow, Results } from './results';
 import { modeFigures } from './summary';
 
@@ -11,9 +12,7 @@ import { modeFigures } from './summary';
 export function curveOf({ header, rows }: Results, file: string): ThresholdCurve {
   const { model, heads, precision, threads, modes } = header;
   const all = [...rows.values()];
-  const thresholds = modes
-    .flatMap((mode) => (/^fast:/.test(mode) ? Number(mode.slice('fast:'.length)) : []))
-    .sort((a, b) => a - b);
+  const thresholds = modes.flatMap((mode) => plainThreshold(mode) ?? []).sort((a, b) => a - b);
   if (!modes.includes('ar') || thresholds.length === 0) {
     throw new Error(`${file} has no curve: run with --modes ar,fast:1,fast:0.5,… first.`);
   }
@@ -30,7 +29,7 @@ function pointOf(
   modes: readonly string[],
   rows: readonly ResultRow[],
 ): CurvePoint {
-  const mode = modes.find((each) => each.startsWith('fast:') && Number(each.slice(5)) === epsilon);
+  const mode = modes.find((each) => plainThreshold(each) === epsilon);
   const { tokensPerStep, speedUp } = modeFigures(mode ?? '', rows);
   const pairs = rows.flatMap(({ modes: made }) => pairOf(made['ar'], made[mode ?? '']));
   return {

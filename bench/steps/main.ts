@@ -2,18 +2,14 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Engine, modelFiles } from '../../src/engine/client';
 import { readCatalog } from '../../src/models/catalog';
-import { findInstalled } from '../../src/models/installed';
-import { dataDirectory, precisions } from '../../src/models/paths';
-import { createEvaluator, type Evaluator } from '../infilling/evaluate';
-import { evaluateAnswer } from '../infilling/run';
-import { appendRow } from '../results-file';
+import { precisions } from '../../src/models/paths';
 import { curveOf } from './curve';
-import { keyOf, openResults, readResults, type ResultRow, type RunHeader } from './results';
-import { decodingFor, runTasks } from './run';
+import { measureSteps } from './measure';
+import { decodingFor, splitModes } from './modes';
+import { readResults, type ResultRow } from './results';
 import { describe, figuresOf } from './summary';
-import { KINDS, tasksOf, type Kind, type StepTask } from './tasks';
+import { KINDS, tasksOf, type Kind } from './tasks';
 
 const USAGE = `usage:
   steps run --out FILE [--model ID] [--precision P] [--heads NAME] [--modes ar,exact]
@@ -40,66 +36,24 @@ async function run(args: readonly string[], root: string): Promise<void> {
   if (out === undefined) throw new UsageError('run needs --out FILE.');
   const precision = precisions.find((each) => each === values.precision);
   if (!precision) throw new UsageError(`--precision takes ${precisions.join(', ')}.`);
-  const modes = values.modes.split(',');
+  const modes = splitModes(values.modes);
   modes.forEach(decodingFor);
   const kinds = values.kinds.split(',').map(kindOf);
   const count = whole('--count', values.count);
   const maxTokens = whole('--max-tokens', values['max-tokens']);
   const threads = values.threads === undefined ? undefined : whole('--threads', values.threads);
 
-  const suite = join(root, 'models');
-  const id = values.model ?? (await readCatalog(suite)).default;
-  const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
-  if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
-  const files = modelFiles(installed, values.heads);
-  const header: RunHeader = {
-    kind: 'steps-run',
-    version: 1,
-    model: id,
-    precision,
-    heads: files.heads?.name ?? 'none',
-    modes,
-    maxTokens,
-    threads: threads ?? null,
-  };
-  const there = await openResults(out, header);
-  const evaluator = values.test
-    ? await createEvaluator(join(root, 'bench/infilling/runner.py'))
-    : undefined;
-  const engine = new Engine({ worker: join(root, 'dist/worker.js') });
-  try {
-    await engine.load(files, threads === undefined ? {} : { threads });
-    for (const kind of kinds) {
-      const tasks = (await tasksOf(kind, root)).slice(0, count);
-      const todo = tasks.filter((task) => !there.has(keyOf(task)));
-      let done = tasks.length - todo.length;
-      await runTasks(engine, todo, modes, maxTokens, async (task, row) => {
-        await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
-        done++;
-        process.stderr.write(`${kind} ${done}/${tasks.length} ${task.id}${differing(row)}\n`);
-      });
-    }
-  } finally {
-    await engine.dispose();
+  const model = values.model ?? (await readCatalog(join(root, 'models'))).default;
+  for (const kind of kinds) {
+    const tasks = (await tasksOf(kind, root)).slice(0, count);
+    await measureSteps({
+      ...{ root, out, model, precision, heads: values.heads, modes, maxTokens, threads },
+      ...{ test: values.test, tasks },
+      onProgress: (done, { id }, row) =>
+        process.stderr.write(`${kind} ${done}/${tasks.length} ${id}${differing(row)}\n`),
+    });
   }
   console.log(describe(figuresOf(await readResults(out))));
-}
-
-/** With the verdict of the task's own tests on every mode's text. */
-async function tested(task: StepTask, row: ResultRow, evaluator: Evaluator): Promise<ResultRow> {
-  if (task.kind !== 'line' || task.prompt !== undefined || !task.tested) return row;
-  const verdicts = new Map<string, boolean>();
-  const modes: ResultRow['modes'] = {};
-  for (const [mode, outcome] of Object.entries(row.modes)) {
-    const { text } = outcome;
-    let passed = verdicts.get(text);
-    if (passed === undefined) {
-      const { verdict } = await evaluateAnswer(task.tested, { id: task.id, text }, evaluator);
-      verdicts.set(text, (passed = verdict === 'passed'));
-    }
-    modes[mode] = { ...outcome, passed };
-  }
-  return { ...row, modes };
 }
 
 const differing = ({ modes }: ResultRow): string => {

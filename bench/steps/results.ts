@@ -1,5 +1,6 @@
 /** The results file of this bench: what was run, then what every mode made of each task. */
 import { z } from 'zod';
+import { environmentSchema } from '../environment';
 import { resultsFile, type Results as ResultsOf } from '../results-file';
 import { KINDS } from './tasks';
 
@@ -12,6 +13,9 @@ const header = z.object({
   modes: z.array(z.string()),
   maxTokens: z.number(),
   threads: z.number().nullable(),
+  /** SHA-256 of the trained heads; newer ones may have the same name. Older files lack this. */
+  headsSha256: z.string().optional(),
+  environment: environmentSchema.optional(),
 });
 
 const draft = z.object({
@@ -47,14 +51,23 @@ export type Results = ResultsOf<RunHeader, ResultRow>;
 
 export const keyOf = ({ kind, id }: Pick<ResultRow, 'kind' | 'id'>): string => `${kind} ${id}`;
 
+/** What rows of one file have in common; a commit that changes a document need not end a run. */
+function setUp({ environment, headsSha256, ...run }: RunHeader, like: RunHeader): string {
+  const { processor, cores, onnxruntime } = environment ?? {};
+  // Files that were begun before headers told it go on without.
+  const machine = like.environment && [processor, cores, onnxruntime];
+  return JSON.stringify([run, like.headsSha256 && headsSha256, machine]);
+}
+
 /** Rows by kind and id. */
-export const { readResults, openResults } = resultsFile<RunHeader, ResultRow>({
+export const { parseResults, readResults, openResults } = resultsFile<RunHeader, ResultRow>({
   bench: 'this bench',
   header,
   row,
   keyOf,
   madeOtherwise(found, wanted) {
-    const how = JSON.stringify(found);
-    return how === JSON.stringify(wanted) ? undefined : `by another run, ${how}`;
+    return setUp(found, found) === setUp(wanted, found)
+      ? undefined
+      : `by another run, ${JSON.stringify(found)}`;
   },
 });

@@ -5,40 +5,23 @@
  */
 import type { Engine } from '../../src/engine/client';
 import type { CompletionResult, GenerationResult } from '../../src/engine/protocol';
+import { decodingFor, type ModeSpec } from './modes';
 import type { Outcome, ResultRow } from './results';
 import type { StepTask } from './tasks';
 
-/** `ar`, `exact`, `exact-heads`, `exact-lookup` (one source of drafts alone), `fast:EPSILON`. */
-export type ModeSpec = string;
-
 const BLOCK = 4;
 
-/** @throws {RangeError} for a mode that there is none of */
-export function decodingFor(spec: ModeSpec) {
-  const [name = '', value] = spec.split(':');
-  const epsilon = value === undefined ? 0.5 : Number(value);
-  if (name === 'fast' && epsilon >= 0 && epsilon <= 1) return { mode: 'fast', epsilon } as const;
-  if (value === undefined) {
-    if (name === 'ar') return { mode: 'ar', epsilon } as const;
-    if (name === 'exact') return { mode: 'exact', epsilon } as const;
-    if (name === 'exact-heads' || name === 'exact-lookup') {
-      const drafts = { heads: name === 'exact-heads', lookup: name === 'exact-lookup' };
-      return { mode: 'exact', epsilon, drafts } as const;
-    }
-  }
-  throw new RangeError(
-    `There is no mode "${spec}": ar, exact, exact-heads, exact-lookup or fast:E.`,
-  );
-}
-
+/** @param until when no more blocks are begun, on performance.now's clock */
 export async function runTasks(
   engine: Pick<Engine, 'complete' | 'generate'>,
   tasks: readonly StepTask[],
   modes: readonly ModeSpec[],
   maxTokens: number,
+  until: number | undefined,
   write: (task: StepTask, row: ResultRow) => Promise<void>,
 ): Promise<void> {
   for (let start = 0, turn = 0; start < tasks.length; start += BLOCK, turn++) {
+    if (until !== undefined && performance.now() > until) return;
     const block = tasks.slice(start, start + BLOCK);
     const outcomes = block.map((): Record<string, Outcome> => ({}));
     for (let i = 0; i < modes.length; i++) {
@@ -69,7 +52,8 @@ function decode(
 ): Promise<CompletionResult | GenerationResult> {
   const decoding = { ...decodingFor(spec), maxTokens };
   if (task.prompt !== undefined) {
-    return engine.generate({ prompt: task.prompt, chat: true, ...decoding });
+    const { prompt, chat, draw } = task;
+    return engine.generate({ prompt, chat, ...decoding, ...draw });
   }
   const { prefix, suffix, language, multiline } = task;
   return engine.complete({ prefix, suffix, language, multiline, raw: true, ...decoding });

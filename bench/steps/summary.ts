@@ -1,6 +1,6 @@
 /** Figures of a run, by kind of text and mode. Pure. */
 import { draftFigures, histogram, type DraftFigures } from '../../src/cli/step-figures';
-import { seededRandom } from '../../src/decoding/random';
+import { bootstrap } from '../bootstrap';
 import { comparePaired, rateInterval, type Interval } from '../infilling/statistics';
 import type { Outcome, ResultRow, Results } from './results';
 
@@ -34,8 +34,6 @@ export interface KindFigures {
   readonly tasks: number;
   readonly modes: readonly ModeFigures[];
 }
-
-const RESAMPLES = 1000;
 
 export function figuresOf({ header, rows }: Results): KindFigures[] {
   const kinds = new Map<string, ResultRow[]>();
@@ -86,20 +84,10 @@ function decodedTokens(outcomes: readonly Outcome[]): number {
 }
 
 /** Of decode times a token: where the texts are the same, that of decode times. */
-function speedUp(pairs: readonly (readonly [plain: Outcome, own: Outcome])[]): number {
+export function speedUp(pairs: readonly (readonly [plain: Outcome, own: Outcome])[]): number {
   const perToken = (outcomes: readonly Outcome[]) =>
     sum(outcomes.map(({ decodeMs }) => decodeMs)) / decodedTokens(outcomes);
   return perToken(pairs.map(([plain]) => plain)) / perToken(pairs.map(([, own]) => own));
-}
-
-/** 95 % percentile interval over tasks drawn with replacement. */
-function bootstrap<T>(items: readonly T[], statistic: (items: readonly T[]) => number): Interval {
-  const random = seededRandom(1);
-  const draw = () => items[Math.floor(random() * items.length)] as T;
-  const values = Array.from({ length: RESAMPLES }, () => statistic(items.map(draw)));
-  values.sort((a, b) => a - b);
-  const at = (share: number) => values[Math.floor(share * (RESAMPLES - 1))] ?? NaN;
-  return { low: at(0.025), high: at(0.975) };
 }
 
 function passFigures(

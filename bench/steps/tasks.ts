@@ -1,13 +1,13 @@
 /**
- * What is decoded: places in code and prose of several kinds, none of which trained or calibrated
- * anything. Knows nothing of engines.
+ * What is decoded: places in code and prose of several kinds, none of which trained anything. Knows
+ * nothing of engines.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTasks, selectTasks, type InfillingTask } from '../infilling/tasks';
+import { readTasks, selectTasks, shuffled, type InfillingTask } from '../infilling/tasks';
 
-export const KINDS = ['line', 'span', 'held-out', 'prose'] as const;
+export const KINDS = ['line', 'span', 'held-out', 'own', 'sentence', 'prose'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export type StepTask = {
@@ -20,10 +20,18 @@ export type StepTask = {
       readonly suffix: string;
       readonly language: string;
       readonly multiline: boolean;
+      /** What stands there. */
+      readonly expected: string;
       /** The task that tests the text, where there is one. */
       readonly tested?: InfillingTask;
     }
-  | { readonly prompt: string }
+  | {
+      readonly prompt: string;
+      /** As a user's turn of a conversation; otherwise the text is continued. */
+      readonly chat: boolean;
+      /** Draws instead of taking the likeliest tokens. */
+      readonly draw?: { readonly temperature: number; readonly seed: number };
+    }
 );
 
 /** Lines between two places of a held-out file, and lines of its text that a place leaves out. */
@@ -31,6 +39,21 @@ const EVERY = 3;
 const HOLE = 5;
 /** Lines behind the beginning of a file before its first place. */
 const FIRST = 6;
+
+/** This repository's own code, which calibrates and is not reported on; so many characters of each. */
+const OWN = [
+  'src/completion/prompt.ts',
+  'src/decoding/drafter.ts',
+  'src/engine/supervisor.ts',
+  'src/models/gguf.ts',
+  'src/models/download.ts',
+  'src/editor/status.ts',
+  'src/cli/complete.ts',
+  'training/dynamo_training/data/dedupe.py',
+  'training/dynamo_training/train/trainer.py',
+];
+const OWN_CHARACTERS = 4200;
+const OWN_EVERY = 5;
 
 /** All tasks of a kind, in a fixed order. */
 export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
@@ -45,6 +68,10 @@ export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
       );
     case 'held-out':
       return await heldOut(join(root, 'training/oracle/heldout'));
+    case 'own':
+      return await own(root);
+    case 'sentence':
+      return sentences();
     case 'prose':
       return await questions(join(data, 'vicuna_bench.jsonl'));
   }
@@ -53,9 +80,9 @@ export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
 function infilling(kind: 'line' | 'span', tasks: readonly InfillingTask[]): StepTask[] {
   // Shuffled as bench/infilling does, so that the first ones are a fair sample.
   return selectTasks(tasks, tasks.length, 1).map((tested) => {
-    const { id, prefix, suffix } = tested;
+    const { id, prefix, suffix, solution: expected } = tested;
     const multiline = kind === 'span';
-    return { id, kind, prefix, suffix, language: 'python', multiline, tested };
+    return { id, kind, prefix, suffix, language: 'python', multiline, expected, tested };
   });
 }
 
@@ -63,27 +90,48 @@ const manifest = z.object({
   files: z.array(z.object({ file: z.string(), language: z.string() })),
 });
 
-/** Places at the beginning of every third line, several lines to fill in. */
 async function heldOut(folder: string): Promise<StepTask[]> {
   const { files } = manifest.parse(
     JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')),
   );
+  const tasks = files.map(async ({ file, language }) =>
+    placesOf('held-out', file, language, await readFile(join(folder, file), 'utf8'), EVERY),
+  );
+  return (await Promise.all(tasks)).flat();
+}
+
+/** Shuffled, so that the first ones are a fair sample. */
+async function own(root: string): Promise<StepTask[]> {
+  const places = OWN.map(async (file) => {
+    const text = (await readFile(join(root, file), 'utf8')).slice(0, OWN_CHARACTERS);
+    const language = file.endsWith('.py') ? 'python' : 'typescript';
+    return placesOf('own', file, language, text, OWN_EVERY);
+  });
+  return shuffled((await Promise.all(places)).flat(), 1);
+}
+
+/** Places at the beginning of every so many lines, several lines to fill in. */
+function placesOf(
+  kind: Kind,
+  file: string,
+  language: string,
+  text: string,
+  every: number,
+): StepTask[] {
+  const lines = text.split('\n');
   const tasks: StepTask[] = [];
-  for (const { file, language } of files) {
-    const lines = (await readFile(join(folder, file), 'utf8')).split('\n');
-    for (let line = FIRST; line + HOLE < lines.length; line += EVERY) {
-      tasks.push({
-        id: `${file}:${line + 1}`,
-        kind: 'held-out',
-        prefix: lines
-          .slice(0, line)
-          .map((each) => `${each}\n`)
-          .join(''),
-        suffix: `\n${lines.slice(line + HOLE).join('\n')}`,
-        language,
-        multiline: true,
-      });
-    }
+  for (let line = FIRST; line + HOLE < lines.length; line += every) {
+    const whole = (from: number, to: number) =>
+      lines
+        .slice(from, to)
+        .map((each) => `${each}\n`)
+        .join('');
+    tasks.push({
+      ...{ id: `${file}:${line + 1}`, kind, language, multiline: true },
+      prefix: whole(0, line),
+      suffix: `\n${lines.slice(line + HOLE).join('\n')}`,
+      expected: whole(line, line + HOLE).slice(0, -1),
+    });
   }
   return tasks;
 }
@@ -94,6 +142,29 @@ async function questions(path: string): Promise<StepTask[]> {
   const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line.trim() !== '');
   return lines.map((line) => {
     const { question_id: id, turns } = question.parse(JSON.parse(line));
-    return { id: `vicuna/${id}`, kind: 'prose', prompt: turns[0] ?? '' };
+    return { id: `vicuna/${id}`, kind: 'prose', prompt: turns[0] ?? '', chat: true };
   });
 }
+
+/** The paper's sentences to complete, each with ten seeds at its temperature; no prompt follows itself. */
+function sentences(): StepTask[] {
+  return Array.from({ length: 10 }, (_, i) => i + 1).flatMap((seed) =>
+    SENTENCES.map((prompt) => ({
+      ...{ id: `${prompt} #${seed}`, kind: 'sentence' as const, prompt, chat: false },
+      draw: { temperature: 0.7, seed },
+    })),
+  );
+}
+
+const SENTENCES = [
+  'I am a student at the',
+  'This is going to be a very',
+  'He wanted to play, but',
+  'How can we',
+  'What will',
+  'Will you',
+  'Please explain',
+  'Do not',
+  "Wow! I can't believe that",
+  'This is amazing! We',
+];

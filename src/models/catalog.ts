@@ -101,7 +101,7 @@ export type CatalogEntry = z.infer<typeof entrySchema>;
 export type Catalog = z.infer<typeof catalogSchema>;
 
 /** Names of a model's heads, the default ones first. */
-export function headsNames({ heads }: CatalogEntry): string[] {
+export function headsNames({ heads }: Pick<CatalogEntry, 'heads'>): string[] {
   return heads === undefined ? [] : [heads.default, ...(heads.others ?? [])];
 }
 

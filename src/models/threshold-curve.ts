@@ -37,6 +37,15 @@ const curveSchema = z
     results: z.string().min(1).max(200),
     /** By ε_b, ascending. */
     curve: z.array(pointSchema).min(1).max(101),
+    /** The threshold that keeps the quality, chosen on other tasks than those of the curve. */
+    calibrated: z
+      .strictObject({
+        epsilon: share,
+        tasks: count,
+        kinds: z.array(z.string().min(1).max(100)).min(1).max(20),
+        results: z.string().min(1).max(200),
+      })
+      .exactOptional(),
   })
   .refine(
     ({ curve }) => curve.every(({ epsilon }, i) => i === 0 || epsilon > (curve[i - 1]?.epsilon ?? 1)),

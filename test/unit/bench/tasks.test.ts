@@ -3,7 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { completedLine, matchesExactly, programOf } from '../../../bench/infilling/rule';
+import {
+  completedLine,
+  matchesExactly,
+  programOf,
+  spanProgramOf,
+} from '../../../bench/infilling/rule';
 import { parseTasks, readTasks, selectTasks } from '../../../bench/infilling/tasks';
 
 const DATA = 'bench/data/HumanEval-SingleLineInfilling.jsonl.gz';
@@ -100,6 +105,15 @@ describe('the tested program', () => {
     assert.equal(
       programOf(task, '    return 1'),
       'def one():\n    return 1\n# end\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n',
+    );
+  });
+
+  it('has a span as it is, for its hole may end within a line', () => {
+    const [task] = parseTasks(JSON.stringify({ ...sample, suffix: ' + 1\n' }));
+    assert.ok(task);
+    assert.equal(
+      spanProgramOf(task, '    return 0'),
+      'def one():\n    return 0 + 1\n\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n',
     );
   });
 

@@ -1,0 +1,182 @@
+/**
+ * What a judge's verdicts are worth, and what they say: its consistency first, then wins and losses of
+ * each mode, and where their line over speed-up crosses 1. Pure.
+ */
+import { basename } from 'node:path';
+import type { RunFigures } from '../figures';
+import { mean, regression } from '../statistics';
+import type { JudgeResults, JudgeRow } from './results';
+
+export interface Consistency {
+  /** Identical texts that it called a tie, of so many. */
+  readonly identical: Share;
+  /** Pairs whose verdict was the same in both orders. */
+  readonly orders: Share;
+  /** Damaged texts that lost to whole ones, in either order. */
+  readonly damaged: Share;
+  /** Answers that were a verdict. */
+  readonly answered: Share;
+  /** Why its verdicts do not count; undefined when they do. */
+  readonly failure: string | undefined;
+}
+
+export interface Share {
+  readonly count: number;
+  readonly of: number;
+}
+
+export interface JudgedMode {
+  readonly texts: string;
+  readonly mode: string;
+  /** Over plain decoding's, of the texts' own run; undefined when that run is not there. */
+  readonly speedUp: number | undefined;
+  readonly wins: number;
+  readonly losses: number;
+  readonly ties: number;
+  /** Wins over losses; undefined without any loss. */
+  readonly winRate: number | undefined;
+  /** Mean mark of its texts less that of plain decoding's; undefined without marks. */
+  readonly marks: number | undefined;
+}
+
+export interface JudgeFigures {
+  readonly file: string;
+  readonly judge: string;
+  readonly endpoint: string | null;
+  readonly judgements: number;
+  readonly consistency: Consistency;
+  readonly modes: readonly JudgedMode[];
+  /** Of win rate over speed-up, by the texts' file. */
+  readonly lines: readonly JudgedLine[];
+}
+
+export interface JudgedLine {
+  readonly texts: string;
+  readonly slope: number;
+  readonly intercept: number;
+  /** Speed-up where the line crosses a win rate of 1, the paper's same-quality speed-up; or why not. */
+  readonly sameQuality: number | string;
+}
+
+/** What a judge has to show before its verdicts count. */
+const LEAST = { identical: 0.9, orders: 0.75, damaged: 0.75, answered: 0.95 } as const;
+/** Pairs or controls below which nothing is shown. */
+const FEWEST = 8;
+
+export function judgeFigures(
+  file: string,
+  { header, rows }: JudgeResults,
+  runs: readonly RunFigures[],
+): JudgeFigures {
+  const all = [...rows.values()];
+  const consistency = consistencyOf(all);
+  const modes = judgedModes(all, runs);
+  const texts = [...new Set(modes.map((mode) => mode.texts))];
+  return {
+    ...{ file, judge: header.judge, endpoint: header.endpoint, judgements: all.length },
+    consistency,
+    modes,
+    lines: texts.map((each) => lineOf(each, modes, consistency)),
+  };
+}
+
+export function consistencyOf(rows: readonly JudgeRow[]): Consistency {
+  const ofType = (type: JudgeRow['type']) => rows.filter((row) => row.type === type);
+  const share = <T>(items: readonly T[], holds: (item: T) => boolean): Share => ({
+    count: items.filter(holds).length,
+    of: items.length,
+  });
+  const identical = share(ofType('identical'), ({ verdict }) => verdict === 'tie');
+  const damaged = share(ofType('damaged'), (row) => winnerOf(row) === 'plain');
+  const orders = share(bothOrders(rows), ([one, other]) => winnerOf(one) === winnerOf(other));
+  const answered = share(rows, ({ verdict, mark }) => verdict !== null || mark !== null);
+  const measured = { identical, orders, damaged, answered };
+  const names = ['identical', 'orders', 'damaged', 'answered'] as const;
+  const reasons = names.flatMap((name) => {
+    const { count, of } = measured[name];
+    if (of < FEWEST) return [`${REASONS[name]}: only ${of} were judged, fewer than ${FEWEST}`];
+    if (count / of >= LEAST[name]) return [];
+    return [`${REASONS[name]} in ${count} of ${of}, less than ${100 * LEAST[name]} %`];
+  });
+  return { ...measured, failure: reasons.length > 0 ? reasons.join('; ') : undefined };
+}
+
+const REASONS = {
+  identical: 'identical texts tie',
+  orders: 'the verdict stays when the texts change places',
+  damaged: 'shuffled words lose',
+  answered: 'it answers with a verdict',
+} as const;
+
+/** Whose text a verdict prefers. */
+function winnerOf({ verdict, first }: JudgeRow): 'plain' | 'own' | 'tie' | undefined {
+  if (verdict === null) return undefined;
+  if (verdict === 'tie') return 'tie';
+  const second = first === 'plain' ? 'own' : 'plain';
+  return verdict === 'A' ? first : second;
+}
+
+/** Pairs that were judged in both orders. */
+function bothOrders(rows: readonly JudgeRow[]): (readonly [JudgeRow, JudgeRow])[] {
+  const waiting = new Map<string, JudgeRow>();
+  const pairs: (readonly [JudgeRow, JudgeRow])[] = [];
+  for (const row of rows) {
+    if (row.type !== 'pair') continue;
+    const key = JSON.stringify([row.texts, row.task, row.mode]);
+    const other = waiting.get(key);
+    if (other && other.first !== row.first) pairs.push([other, row]);
+    else waiting.set(key, row);
+  }
+  return pairs;
+}
+
+function judgedModes(rows: readonly JudgeRow[], runs: readonly RunFigures[]): JudgedMode[] {
+  const tallies = new Map<
+    string,
+    { texts: string; mode: string; own: number; plain: number; tie: number }
+  >();
+  for (const [one, other] of bothOrders(rows)) {
+    const { texts, mode } = one;
+    const key = JSON.stringify([texts, mode]);
+    const tally = tallies.get(key) ?? { texts, mode, own: 0, plain: 0, tie: 0 };
+    const winner = winnerOf(one);
+    // What only one order says is no verdict on the texts.
+    tally[winner !== undefined && winner === winnerOf(other) ? winner : 'tie'] += 1;
+    tallies.set(key, tally);
+  }
+  return [...tallies.values()].map(({ texts, mode, own: wins, plain: losses, tie: ties }) => ({
+    ...{ texts, mode, wins, losses, ties },
+    winRate: losses === 0 ? undefined : wins / losses,
+    speedUp: runs
+      .find(({ file }) => basename(file) === texts)
+      ?.points.find((point) => point.mode === mode)?.figures.speedUp,
+    marks: marksOf(rows, texts, mode),
+  }));
+}
+
+function marksOf(rows: readonly JudgeRow[], texts: string, mode: string): number | undefined {
+  const of = (wanted: string) =>
+    rows.flatMap((row) =>
+      row.type === 'single' && row.texts === texts && row.mode === wanted ? (row.mark ?? []) : [],
+    );
+  const [own, plain] = [of(mode), of('ar')];
+  return own.length > 0 && plain.length > 0 ? mean(own) - mean(plain) : undefined;
+}
+
+function lineOf(texts: string, modes: readonly JudgedMode[], { failure }: Consistency): JudgedLine {
+  const points = modes.flatMap((mode) =>
+    mode.texts === texts && mode.speedUp !== undefined && mode.winRate !== undefined
+      ? [[mode.speedUp, mode.winRate] as const]
+      : [],
+  );
+  const { slope, intercept } = regression(points);
+  const crossing = (1 - intercept) / slope;
+  const sameQuality = (() => {
+    if (failure !== undefined) return 'no verdict: the judge is not consistent';
+    if (points.length < 3) return 'no verdict: fewer than three modes with wins and losses';
+    if (!(slope < 0)) return 'no verdict: the win rate does not fall with speed';
+    const fastest = Math.max(...points.map(([speed]) => speed));
+    return crossing > fastest ? fastest : crossing;
+  })();
+  return { texts, slope, intercept, sameQuality };
+}

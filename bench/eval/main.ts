@@ -1,0 +1,156 @@
+/** The command line of the evidence; README.md beside it describes its use. */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readCatalog } from '../../src/models/catalog';
+import { checkCurve } from '../../src/models/threshold-curve';
+import { curveOf } from '../steps/curve';
+import { readResults as readSteps } from '../steps/results';
+import { calibrationOf } from './calibrate';
+import { loadEvidence, loadRun, RAW_FOLDERS } from './load';
+import { PARTS, planOf, type Part } from './plan';
+import { reportOf } from './report';
+import { runJobs, type JudgeChoice } from './run';
+
+const USAGE = `npm run eval -- [OPTIONS]                  measures, resumable: the same command goes on
+npm run eval -- report [FOLDER...] [--out FILE]  bench/REPORT.md from raw results
+npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: default of OWN's places, curve of CURVE's
+  --quick            a sample of everything, for the default model: minutes instead of hours
+  --part NAME        one part: ${PARTS.join(', ')}; repeatable
+  --model ID         one model of the catalogue; repeatable
+  --out FOLDER       of the results; out/eval when absent, out/eval-quick with --quick
+  --threads N        2 when absent
+  --minutes N        begins nothing after so long
+  --judge URL        an OpenAI-compatible endpoint (…/v1); the texts to judge are sent there
+  --judge-model NAME what to ask it for; without --judge, a model of the catalogue
+  --judge-key NAME   environment variable with its key
+  --list             only shows what would be run`;
+
+class UsageError extends Error {}
+
+async function measure(args: readonly string[], root: string): Promise<void> {
+  const { values, positionals } = parse(args, {
+    quick: { type: 'boolean', default: false },
+    part: { type: 'string', multiple: true },
+    model: { type: 'string', multiple: true },
+    out: { type: 'string' },
+    threads: { type: 'string', default: '2' },
+    minutes: { type: 'string' },
+    judge: { type: 'string' },
+    'judge-model': { type: 'string' },
+    'judge-key': { type: 'string' },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  });
+  if (values.help) return console.log(USAGE);
+  if (positionals.length > 0) throw new UsageError(`Unexpected ${positionals.join(' ')}.`);
+  const { quick } = values;
+  const parts = values.part?.map(partOf);
+  const [threads, minutes] = [Number(values.threads), Number(values.minutes ?? Infinity)];
+  if (!Number.isInteger(threads) || threads < 1) throw new UsageError('--threads takes a number.');
+  if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0.');
+  const catalog = await readCatalog(join(root, 'models'));
+  const wanted = values.model ?? (quick ? [catalog.default] : catalog.models.map(({ id }) => id));
+  const unknown = wanted.find((id) => !catalog.models.some((model) => model.id === id));
+  if (unknown !== undefined) throw new UsageError(`The catalogue has no model "${unknown}".`);
+  const models = catalog.models.filter(({ id }) => wanted.includes(id));
+  const jobs = planOf({ models, main: catalog.default, quick }).filter(
+    ({ part }) => parts === undefined || parts.includes(part),
+  );
+  if (values.list) {
+    for (const job of jobs) {
+      const { name, type } = job;
+      if (type !== 'steps') console.log(name);
+      else {
+        const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
+        console.log(`${name} · ${tasks} tasks · ${job.modes.join(' ')}`);
+      }
+    }
+    return;
+  }
+  const folder = resolve(values.out ?? join(root, quick ? 'out/eval-quick' : 'out/eval'));
+  const until = performance.now() + 60_000 * minutes;
+  const judge = judgeOf(values.judge, values['judge-model'], values['judge-key']);
+  const whole = await runJobs(jobs, { root, folder, threads, until, judge });
+  console.log(`Raw results: ${folder}. The report of them: npm run eval -- report ${folder}`);
+  if (!whole) console.log('There is more to measure: run the same command again.');
+}
+
+function judgeOf(
+  url: string | undefined,
+  model: string | undefined,
+  key: string | undefined,
+): JudgeChoice {
+  if (url === undefined) return { model };
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new UsageError('--judge takes a URL.');
+  if (model === undefined) throw new UsageError('--judge needs --judge-model NAME.');
+  const secret = key === undefined ? undefined : process.env[key];
+  if (key !== undefined && !secret) throw new UsageError(`The variable ${key} is empty.`);
+  return { endpoint: { url, key: secret }, model };
+}
+
+async function report(args: readonly string[], root: string): Promise<void> {
+  const { values, positionals } = parse(args, { out: { type: 'string' } });
+  const catalog = await readCatalog(join(root, 'models'));
+  const folders = positionals.length > 0 ? positionals.map((each) => resolve(each)) : RAW_FOLDERS;
+  const evidence = await loadEvidence(root, folders);
+  if (evidence.files.length === 0)
+    throw new Error(`There are no raw results in ${folders.join(', ')}.`);
+  const { markdown, plots } = reportOf(
+    evidence,
+    catalog.models.map(({ id }) => id),
+  );
+  const out = resolve(values.out ?? join(root, 'bench/REPORT.md'));
+  const drawn = join(dirname(out), 'plots');
+  await mkdir(drawn, { recursive: true });
+  for (const name of await readdir(drawn)) {
+    if (name.endsWith('.svg') && !plots.has(name)) await rm(join(drawn, name));
+  }
+  await writeFile(out, markdown);
+  for (const [name, content] of plots) await writeFile(join(drawn, name), content);
+  console.log(`${out}: from ${evidence.files.length} raw files, ${plots.size} plots`);
+}
+
+async function calibrate(args: readonly string[], root: string): Promise<void> {
+  const { values, positionals } = parse(args, { out: { type: 'string' } });
+  const [own, curve] = positionals.map((each) => resolve(each));
+  if (own === undefined || curve === undefined || positionals.length > 2) {
+    throw new UsageError('calibrate takes a results file of own places and one of the curve.');
+  }
+  const made = curveOf(await readSteps(curve), basename(curve));
+  const calibrated = calibrationOf(await loadRun(own, root));
+  const out = resolve(values.out ?? join(root, 'models', made.model, 'thresholds.json'));
+  await writeFile(out, `${JSON.stringify(checkCurve({ ...made, calibrated }), null, 2)}\n`);
+  console.log(`${out}: ε_b ${calibrated.epsilon}, chosen on ${calibrated.tasks} places`);
+}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+function parse<const T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function partOf(value: string): Part {
+  const part = PARTS.find((each) => each === value);
+  if (!part) throw new UsageError(`--part takes ${PARTS.join(', ')}.`);
+  return part;
+}
+
+/** @param root of the checkout */
+export async function main(argv: readonly string[], root: string): Promise<number> {
+  const [name, ...args] = argv;
+  try {
+    if (name === 'report') await report(args, root);
+    else if (name === 'calibrate') await calibrate(args, root);
+    else await measure(argv, root);
+    return 0;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,27 @@
+/** Numbers and tables of the report. Pure. */
+import type { Interval } from '../infilling/statistics';
+
+export const NOT_MEASURED = 'not measured';
+
+/** Numbers stand on the right of their columns, all but the first; words on the left. */
+export function tableOf(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  of: 'numbers' | 'words' = 'numbers',
+): string {
+  const rule = heading.map((_, i) => (i === 0 || of === 'words' ? '---' : '---:'));
+  return [heading, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+export const times = (value: number): string => `${value.toFixed(2)} ×`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const points = (share: number): string =>
+  `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
+export const range = ({ low, high }: Interval, format: (value: number) => string): string =>
+  `${format(low)} to ${format(high)}`;
+
+/** A link from bench/REPORT.md to a file of the checkout. */
+export function linkTo(file: string): string {
+  const path = file.startsWith('bench/') ? file.slice('bench/'.length) : `../${file}`;
+  return `[${file.split('/').at(-1) ?? file}](${path})`;
+}

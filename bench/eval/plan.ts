@@ -1,0 +1,149 @@
+/**
+ * What the evidence consists of: parts, and the runs of each. Pure; a run is one results file, so that
+ * each can be stopped, gone on with and traced.
+ */
+import type { CatalogEntry } from '../../src/models/catalog';
+import { headsNames } from '../../src/models/catalog';
+import type { ModeSpec } from '../steps/modes';
+import type { Kind } from '../steps/tasks';
+
+export const PARTS = [
+  'quality',
+  'ablation',
+  'drafts',
+  'heads',
+  'calibration',
+  'open-ended',
+  'judge',
+  'peers',
+] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Tasks in several modes, as bench/steps runs them. */
+export interface StepsJob {
+  readonly type: 'steps';
+  readonly part: Part;
+  /** Of the results file, without its ending. */
+  readonly name: string;
+  readonly model: string;
+  readonly heads: string | undefined;
+  readonly kind: Kind;
+  readonly modes: readonly ModeSpec[];
+  /** Tasks, the first ones of the shuffle. */
+  readonly count: number;
+  readonly maxTokens: number;
+}
+
+/** A judge's verdicts on the texts of other runs. */
+export interface JudgeJob {
+  readonly type: 'judge';
+  readonly part: 'judge';
+  readonly name: string;
+  /** Names of the runs whose texts are judged. */
+  readonly texts: readonly string[];
+  readonly judgements: number;
+}
+
+/** bench/peers. */
+export interface PeersJob {
+  readonly type: 'peers';
+  readonly part: 'peers';
+  readonly name: string;
+  readonly model: string;
+  readonly quick: boolean;
+}
+
+export type Job = StepsJob | JudgeJob | PeersJob;
+
+export type PlannedModel = Pick<CatalogEntry, 'id' | 'heads'>;
+
+export interface PlanOptions {
+  readonly models: readonly PlannedModel[];
+  /** The model with the most points and all tasks. */
+  readonly main: string;
+  /** A sample that takes minutes. */
+  readonly quick: boolean;
+}
+
+const ALL = Infinity;
+const THRESHOLDS = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0];
+const FEWER_THRESHOLDS = [1, 0.8, 0.6, 0.4, 0];
+const QUICK_THRESHOLDS = [0.8, 0.4];
+/** The paper's ablation is at this ε_b. */
+const FIXED = 0.5;
+/** Parts of fast mode that are switched, one at a time. `mask` and 0.5 of it are of independent heads. */
+const SWITCHED = ['otsu=off', 'blur=off', 'penalty=off', 'tokens=2', 'tokens=3'];
+const SWITCHED_INDEPENDENT = ['mask=off', 'alpha=0.5', ...SWITCHED, 'otsu=off,mask=off'];
+const SWITCHED_CHAINED = ['alpha=1', ...SWITCHED, 'chains=3'];
+
+/** Judgements of one judge, controls included. */
+const MOST_JUDGEMENTS = 400;
+
+export function planOf({ models, main, quick }: PlanOptions): Job[] {
+  const jobs = models.flatMap((model) => jobsOf(model, model.id === main, quick));
+  const texts = jobs.filter(({ part }) => part === 'open-ended').map(({ name }) => name);
+  if (texts.length > 0) {
+    const judgements = quick ? 24 : MOST_JUDGEMENTS;
+    jobs.push({ type: 'judge', part: 'judge', name: 'judge', texts, judgements });
+  }
+  const peers = models.map(({ id }): PeersJob => ({
+    type: 'peers',
+    part: 'peers',
+    name: 'peers',
+    model: id,
+    quick,
+  }));
+  return [...jobs, ...peers];
+}
+
+function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
+  const [own, ...others] = headsNames(model);
+  // Without heads there is no method to measure; plain and exact mode stay.
+  const fast = (thresholds: readonly number[]) =>
+    own === undefined ? [] : (quick ? QUICK_THRESHOLDS : thresholds).map((e) => `fast:${e}`);
+  const sample = (count: number, few: number) => (quick ? few : count);
+  const job = (
+    part: Part,
+    kind: Kind,
+    modes: readonly ModeSpec[],
+    count: number,
+    { heads, maxTokens = 64 }: { heads?: string; maxTokens?: number } = {},
+  ): StepsJob => ({
+    ...{ type: 'steps', part, model: model.id, heads, kind, modes, count, maxTokens },
+    name: [model.id, part, kind, heads].filter(Boolean).join('.'),
+  });
+
+  const sweep = ['ar', 'exact', ...fast(main ? THRESHOLDS : FEWER_THRESHOLDS)];
+  const jobs = [
+    job('quality', 'line', sweep, sample(ALL, 16)),
+    job('quality', 'span', sweep, sample(ALL, 6)),
+    job('quality', 'held-out', sweep, sample(ALL, 6)),
+    job('drafts', 'line', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(200, 4)),
+    job('drafts', 'held-out', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(100, 4)),
+  ];
+  if (own === undefined) {
+    return jobs.map((each) => ({ ...each, modes: each.modes.filter(needsNoHeads) }));
+  }
+  const switched = own === 'independent' ? SWITCHED_INDEPENDENT : SWITCHED_CHAINED;
+  const modes = ['ar', `fast:${FIXED}`, ...switched.map((each) => `fast:${FIXED},${each}`)];
+  jobs.push(
+    job('ablation', 'line', modes, sample(200, 4)),
+    job('ablation', 'held-out', modes, sample(100, 2)),
+    job('calibration', 'own', ['ar', ...fast(THRESHOLDS)], sample(ALL, 4)),
+  );
+  const open = ['ar', ...fast([0.8, 0.6, 0.4, 0.2, 0])];
+  jobs.push(
+    job('open-ended', 'sentence', open, sample(ALL, 4), { maxTokens: 100 }),
+    job('open-ended', 'prose', open, sample(ALL, 2), { maxTokens: 200 }),
+  );
+  const kinds = ['ar', 'exact', ...fast(FEWER_THRESHOLDS)];
+  for (const heads of others.length > 0 ? [own, ...others] : []) {
+    jobs.push(
+      job('heads', 'line', kinds, sample(200, 4), { heads }),
+      job('heads', 'held-out', kinds, sample(100, 4), { heads }),
+    );
+  }
+  return jobs;
+}
+
+const needsNoHeads = (mode: ModeSpec) => ['ar', 'exact'].includes(mode);

@@ -1,0 +1,94 @@
+/** One run: a model, tasks and modes, every task's row appended as soon as it is known. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Engine, modelFiles } from '../../src/engine/client';
+import { findInstalled } from '../../src/models/installed';
+import { dataDirectory, type Precision } from '../../src/models/paths';
+import { environmentOf } from '../environment';
+import { createEvaluator, type Evaluator } from '../infilling/evaluate';
+import { completedLine, programOf, spanProgramOf } from '../infilling/rule';
+import { appendRow } from '../results-file';
+import type { ModeSpec } from './modes';
+import { keyOf, openResults, type ResultRow, type RunHeader } from './results';
+import { runTasks } from './run';
+import type { StepTask } from './tasks';
+
+export interface Measurement {
+  /** Of the checkout. */
+  readonly root: string;
+  readonly out: string;
+  readonly model: string;
+  readonly precision: Precision;
+  /** The model's own when absent. */
+  readonly heads?: string | undefined;
+  readonly modes: readonly ModeSpec[];
+  readonly maxTokens: number;
+  readonly threads?: number | undefined;
+  /** Whether to run the tests of tasks that have some on every text. */
+  readonly test: boolean;
+  readonly tasks: readonly StepTask[];
+  readonly onProgress: (done: number, task: StepTask, row: ResultRow) => void;
+  /** When no more tasks are begun, on performance.now's clock. */
+  readonly until?: number;
+}
+
+/** Whether every task has its row. Loads no model where that is so already. */
+export async function measureSteps(measurement: Measurement): Promise<boolean> {
+  const { root, out, model: id, precision, modes, maxTokens, threads, tasks } = measurement;
+  const suite = join(root, 'models');
+  const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
+  if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
+  const files = modelFiles(installed, measurement.heads);
+  const trained = installed.heads.sets.find(({ name }) => name === files.heads?.name);
+  const header: RunHeader = {
+    kind: 'steps-run',
+    version: 1,
+    model: id,
+    precision,
+    heads: files.heads?.name ?? 'none',
+    modes: [...modes],
+    maxTokens,
+    threads: threads ?? null,
+    ...(trained && { headsSha256: trained.description.sha256 }),
+    environment: environmentOf(root),
+  };
+  await mkdir(dirname(out), { recursive: true });
+  const there = await openResults(out, header);
+  const todo = tasks.filter((task) => !there.has(keyOf(task)));
+  if (todo.length === 0) return true;
+  const evaluator = measurement.test
+    ? await createEvaluator(join(root, 'bench/infilling/runner.py'))
+    : undefined;
+  const engine = new Engine({ worker: join(root, 'dist/worker.js') });
+  let done = tasks.length - todo.length;
+  try {
+    await engine.load(files, threads === undefined ? {} : { threads });
+    await runTasks(engine, todo, modes, maxTokens, measurement.until, async (task, row) => {
+      await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
+      measurement.onProgress(++done, task, row);
+    });
+  } finally {
+    await engine.dispose();
+  }
+  return done === tasks.length;
+}
+
+/** With the verdict of the task's own tests on every mode's text. */
+async function tested(task: StepTask, row: ResultRow, evaluator: Evaluator): Promise<ResultRow> {
+  if (task.prompt !== undefined || !task.tested) return row;
+  const verdicts = new Map<string, boolean>();
+  const modes: ResultRow['modes'] = {};
+  for (const [mode, outcome] of Object.entries(row.modes)) {
+    const { text } = outcome;
+    let passed = verdicts.get(text);
+    if (passed === undefined) {
+      const program = task.multiline
+        ? spanProgramOf(task.tested, text)
+        : programOf(task.tested, completedLine(text));
+      passed = (await evaluator.evaluate(program)).verdict === 'passed';
+      verdicts.set(text, passed);
+    }
+    modes[mode] = { ...outcome, passed };
+  }
+  return { ...row, modes };
+}

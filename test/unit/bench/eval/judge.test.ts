@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ballotsOf, damaged } from '../../../../bench/eval/judge/ballots';
+import { endpointJudge } from '../../../../bench/eval/judge/judges';
+import { questionFor, verdictOf } from '../../../../bench/eval/judge/prompt';
+import { judged } from '../../../../bench/eval/judge/run';
+
+const TEXTS = {
+  ...{ file: 'texts.jsonl', task: 't', question: 'What is it?' },
+  byMode: { ar: 'a plain text of words', 'fast:0.5': 'a fast text of words' },
+};
+
+describe('what a judge says', () => {
+  it('is the last verdict in brackets', () => {
+    assert.equal(verdictOf('pair', 'Not [[A]] but [[B]].').verdict, 'B');
+    assert.equal(verdictOf('pair', 'My verdict: [[C').verdict, 'tie');
+    assert.equal(verdictOf('pair', 'A is better').verdict, null);
+    assert.equal(verdictOf('pair', '[[5]]').verdict, null);
+  });
+
+  it('is a mark from 1 to 10 for a single text', () => {
+    assert.equal(verdictOf('single', '[[7]]').mark, 7);
+    assert.equal(verdictOf('single', '[[11]]').mark, null);
+    assert.equal(verdictOf('single', '[[A]]').mark, null);
+  });
+});
+
+describe('the question to a judge', () => {
+  it('has the texts in the order of the ballot', () => {
+    for (const ballot of ballotsOf([TEXTS], 40, 1).filter(({ type }) => type === 'pair')) {
+      const question = questionFor(ballot);
+      const [plain, fast] = [question.indexOf('a plain'), question.indexOf('a fast')];
+      assert.ok(plain > 0 && fast > 0);
+      assert.equal(plain < fast, ballot.first === 'plain');
+    }
+  });
+
+  it('shows a damaged text with the same words', () => {
+    const sorted = (text: string) => text.split(' ').sort();
+    assert.deepEqual(sorted(damaged('one two three four', 1)), sorted('one two three four'));
+  });
+});
+
+describe('an endpoint that the user named', () => {
+  async function asked(status: number, answer: object) {
+    const seen: { path?: string | undefined; key?: string | undefined; body: string } = {
+      body: '',
+    };
+    const server = createServer((request, response) => {
+      seen.path = request.url;
+      seen.key = request.headers.authorization;
+      request.on('data', (chunk: Buffer) => (seen.body += chunk.toString()));
+      request.on('end', () => response.writeHead(status).end(JSON.stringify(answer)));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    const judge = endpointJudge(`http://127.0.0.1:${port}/v1/`, 'large', 'secret');
+    const [ballot] = ballotsOf([TEXTS], 40, 1);
+    assert.ok(ballot);
+    try {
+      return { seen, row: await judged(judge, ballot) };
+    } finally {
+      await new Promise((done) => server.close(done));
+    }
+  }
+
+  it('is asked as a chat and understood', async () => {
+    const answer = { choices: [{ message: { content: 'Equal: [[C]]' } }] };
+    const { seen, row } = await asked(200, answer);
+    assert.equal(seen.path, '/v1/chat/completions');
+    assert.equal(seen.key, 'Bearer secret');
+    const { model, messages } = JSON.parse(seen.body) as { model: string; messages: unknown[] };
+    assert.deepEqual([model, messages.length, row.verdict], ['large', 1, 'tie']);
+  });
+
+  it('that fails or says something else ends the run with its reason', async () => {
+    await assert.rejects(asked(500, {}), /status 500/);
+    await assert.rejects(asked(200, { text: 'A' }), /not one of a chat endpoint/);
+  });
+});
