@@ -308,6 +308,7 @@ function absent({ runs, peers, judges }: Evidence, models: readonly string[]): s
   if (judges.length === 0) lines.push('- Open-ended text: no judge’s verdicts.');
   lines.push(
     '- Energy a completion: these machines have no counter that can be read.',
+    '- Beside llama.cpp: time of a whole completion, CPU seconds; bench/peers measures steps and prefills.',
     '- Drafts without a shortlist: the graphs have none.',
     '- llama.cpp’s own speculation: node-llama-cpp’s is not run by bench/peers.',
   );
