@@ -147,13 +147,13 @@ export class StreamedEdit implements vscode.Disposable {
       this.#expected = { offset, text };
       const { version } = this.document;
       const follow = editor.selection.active.isEqual(this.document.positionAt(end));
-      const done = await editor.edit(
-        (edit) => {
-          if (old && !old.isEmpty) edit.delete(old);
-          edit.insert(this.document.positionAt(offset), text);
-        },
-        { undoStopBefore: this.#newUndo, undoStopAfter: false },
-      );
+      const write = (edit: vscode.TextEditorEdit) => {
+        if (old && !old.isEmpty) edit.delete(old);
+        edit.insert(this.document.positionAt(offset), text);
+      };
+      const undo = { undoStopBefore: this.#newUndo, undoStopAfter: false };
+      // VS Code throws when the editor was closed meanwhile.
+      const done = await editor.edit(write, undo).then(Boolean, () => false);
       this.#expected = undefined;
       if (!done) {
         // The user's edit came first, as long as there are any; else the document takes none at all.

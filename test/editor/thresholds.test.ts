@@ -421,6 +421,7 @@ describe('the threshold view in a real editor', () => {
 
   it('keeps its state when it is moved to another group', async () => {
     const active = window.page.locator('.editor-group-container.active .tab.active');
+    await tabs().click();
     await window.until(
       'the view in front',
       () => active.allTextContents(),

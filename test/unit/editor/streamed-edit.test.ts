@@ -52,6 +52,19 @@ describe('a streamed edit', () => {
     assert.deepEqual(lost, []);
   });
 
+  it('waits where its editor is closed while it writes', async () => {
+    const { edit, lost } = begin('a\n');
+    let closed = true;
+    streaming.user.beforeEdit = () => {
+      if (closed) throw new Error('Illegal argument: TextEditor');
+    };
+    const written = edit.write('b');
+    setTimeout(() => (closed = false), 50);
+    await written;
+    assert.equal(streaming.document.getText(), 'a\nb');
+    assert.deepEqual(lost, []);
+  });
+
   it('gives up on a document that takes no edit', async () => {
     const { edit, lost } = begin('a\n');
     streaming.document.isReadOnly = true;
