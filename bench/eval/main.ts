@@ -1,14 +1,14 @@
 /** The command line of the evidence; README.md beside it describes its use. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readCatalog } from '../../src/models/catalog';
 import { checkCurve } from '../../src/models/threshold-curve';
+import { oneOf, parse, tell, UsageError } from '../command-line';
 import { curveOf } from '../steps/curve';
 import { readResults as readSteps } from '../steps/results';
 import { calibrationOf } from './calibrate';
 import { loadEvidence, loadRun, RAW_FOLDERS } from './load';
-import { PARTS, planOf, type Part } from './plan';
+import { PARTS, planOf } from './plan';
 import { reportOf } from './report';
 import { runJobs, type JudgeChoice } from './run';
 
@@ -25,8 +25,6 @@ npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: defa
   --judge-model NAME what to ask it for; without --judge, a model of the catalogue
   --judge-key NAME   environment variable with its key
   --list             only shows what would be run`;
-
-class UsageError extends Error {}
 
 async function measure(args: readonly string[], root: string): Promise<void> {
   const { values, positionals } = parse(args, {
@@ -45,7 +43,7 @@ async function measure(args: readonly string[], root: string): Promise<void> {
   if (values.help) return console.log(USAGE);
   if (positionals.length > 0) throw new UsageError(`Unexpected ${positionals.join(' ')}.`);
   const { quick } = values;
-  const parts = values.part?.map(partOf);
+  const parts = values.part?.map((part) => oneOf('--part', part, PARTS));
   const [threads, minutes] = [Number(values.threads), Number(values.minutes ?? Infinity)];
   if (!Number.isInteger(threads) || threads < 1) throw new UsageError('--threads takes a number.');
   if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0.');
@@ -124,22 +122,6 @@ async function calibrate(args: readonly string[], root: string): Promise<void> {
   console.log(`${out}: ε_b ${calibrated.epsilon}, chosen on ${calibrated.tasks} places`);
 }
 
-type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
-
-function parse<const T extends Options>(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function partOf(value: string): Part {
-  const part = PARTS.find((each) => each === value);
-  if (!part) throw new UsageError(`--part takes ${PARTS.join(', ')}.`);
-  return part;
-}
-
 /** @param root of the checkout */
 export async function main(argv: readonly string[], root: string): Promise<number> {
   const [name, ...args] = argv;
@@ -149,8 +131,6 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
     else await measure(argv, root);
     return 0;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    return tell(error, USAGE);
   }
 }

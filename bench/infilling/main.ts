@@ -1,7 +1,7 @@
 /** The harness's command line; README.md beside it describes its use. */
 import { basename, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { askCommand, ownSolutions, readCompletions, type Answer, type Order } from './completer';
+import { parse, tell, UsageError, whole } from '../command-line';
 import { appendRow } from '../results-file';
 import { createEvaluator } from './evaluate';
 import { openResults, readResults, type RunHeader } from './results';
@@ -15,8 +15,6 @@ const USAGE = `usage:
             (--completions FILE | --canonical | -- COMMAND ARGUMENT...)
   infilling summary FILE... [--json]
   infilling compare FIRST SECOND [--json]`;
-
-class UsageError extends Error {}
 
 const SILENCE_MS = 600_000;
 
@@ -45,10 +43,10 @@ async function run(args: readonly string[], folder: string): Promise<void> {
     throw new UsageError('run needs one of --completions, --canonical, or a command behind --.');
   }
   const order = orderOf(values.order);
-  const maxTokens = count('--max-tokens', values['max-tokens']);
-  const seed = count('--seed', values.seed, 0);
-  const jobs = count('--jobs', values.jobs);
-  const tasks = selectTasks(await readTasks(values.tasks), count('--count', values.count), seed);
+  const maxTokens = whole('--max-tokens', values['max-tokens']);
+  const seed = whole('--seed', values.seed, 0);
+  const jobs = whole('--jobs', values.jobs);
+  const tasks = selectTasks(await readTasks(values.tasks), whole('--count', values.count), seed);
   const header: RunHeader = {
     kind: 'infilling-run',
     version: 1,
@@ -104,24 +102,9 @@ async function compare(args: readonly string[]): Promise<void> {
   console.log(values.json ? JSON.stringify(result) : describeComparison(result));
 }
 
-type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
-
-function parse<T extends Options>(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 function orderOf(value: string): Order {
   if (value === 'suffix-first' || value === 'prefix-first') return value;
   throw new UsageError('--order is suffix-first or prefix-first.');
-}
-
-function count(name: string, value: string, least = 1): number {
-  if (/^\d{1,9}$/.test(value) && Number(value) >= least) return Number(value);
-  throw new UsageError(`${name} takes a whole number of at least ${least}.`);
 }
 
 /** @param folder where runner.py lies */
@@ -134,8 +117,6 @@ export async function main(argv: readonly string[], folder: string): Promise<num
     else throw new UsageError('Give one of run, summary, compare.');
     return 0;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    return tell(error, USAGE);
   }
 }

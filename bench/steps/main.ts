@@ -1,23 +1,21 @@
 /** The bench's command line; README.md beside it describes its use. */
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readCatalog } from '../../src/models/catalog';
 import { precisions } from '../../src/models/paths';
+import { oneOf, parse, tell, UsageError, whole } from '../command-line';
 import { curveOf } from './curve';
 import { measureSteps } from './measure';
 import { decodingFor, splitModes } from './modes';
 import { readResults, type ResultRow } from './results';
 import { describe, figuresOf } from './summary';
-import { KINDS, tasksOf, type Kind } from './tasks';
+import { KINDS, tasksOf } from './tasks';
 
 const USAGE = `usage:
   steps run --out FILE [--model ID] [--precision P] [--heads NAME] [--modes ar,exact]
             [--kinds ${KINDS.join(',')}] [--count N] [--max-tokens N] [--threads N] [--test]
   steps summary FILE... [--json]
   steps curve FILE --out models/ID/thresholds.json`;
-
-class UsageError extends Error {}
 
 async function run(args: readonly string[], root: string): Promise<void> {
   const { values } = parse(args, {
@@ -34,11 +32,10 @@ async function run(args: readonly string[], root: string): Promise<void> {
   });
   const { out } = values;
   if (out === undefined) throw new UsageError('run needs --out FILE.');
-  const precision = precisions.find((each) => each === values.precision);
-  if (!precision) throw new UsageError(`--precision takes ${precisions.join(', ')}.`);
+  const precision = oneOf('--precision', values.precision, precisions);
   const modes = splitModes(values.modes);
   modes.forEach(decodingFor);
-  const kinds = values.kinds.split(',').map(kindOf);
+  const kinds = values.kinds.split(',').map((kind) => oneOf('--kinds', kind, KINDS));
   const count = whole('--count', values.count);
   const maxTokens = whole('--max-tokens', values['max-tokens']);
   const threads = values.threads === undefined ? undefined : whole('--threads', values.threads);
@@ -86,27 +83,6 @@ async function curve(args: readonly string[]): Promise<void> {
   console.log(`${values.out}: ${made.curve.length} thresholds, ${made.tasks} tasks`);
 }
 
-type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
-
-function parse<const T extends Options>(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function kindOf(value: string): Kind {
-  const kind = KINDS.find((each) => each === value);
-  if (!kind) throw new UsageError(`--kinds takes ${KINDS.join(', ')}.`);
-  return kind;
-}
-
-function whole(name: string, value: string): number {
-  if (/^\d{1,9}$/.test(value) && Number(value) >= 1) return Number(value);
-  throw new UsageError(`${name} takes a whole number of at least 1.`);
-}
-
 /** @param root of the checkout */
 export async function main(argv: readonly string[], root: string): Promise<number> {
   const [name, ...args] = argv;
@@ -117,8 +93,7 @@ export async function main(argv: readonly string[], root: string): Promise<numbe
     else throw new UsageError('Give one of run, summary, curve.');
     return 0;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(error instanceof UsageError ? `${message}\n${USAGE}\n` : `${message}\n`);
-    return error instanceof UsageError || error instanceof RangeError ? 2 : 1;
+    const code = tell(error, USAGE);
+    return error instanceof RangeError ? 2 : code;
   }
 }

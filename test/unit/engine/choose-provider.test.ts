@@ -8,19 +8,14 @@ import type { ModelFiles, Provider } from '../../../src/engine/protocol';
 import { nameOf, type Adapter, type ProviderWish } from '../../../src/engine/provider';
 import { Verdicts } from '../../../src/engine/verdicts';
 import { buildFixture, type BuiltFixture } from '../../fixtures/build';
-
-const ON_CPU: ModelFiles = {
-  id: 'scripted',
-  precision: 'int8',
-  graph: 'graph',
-  weights: 'weights',
-  tokenizer: 'tokenizer',
-  contextLength: 100,
-  prompt: { stop: [] },
-};
+import { SCRIPTED_MODEL } from '../../fixtures/scripted-model';
 
 /** What a scripted GPU does is the name of its graph; see scripted-worker.ts. */
-const onGpu = (order: string): ModelFiles => ({ ...ON_CPU, precision: 'fp16', graph: order });
+const onGpu = (order: string): ModelFiles => ({
+  ...SCRIPTED_MODEL,
+  precision: 'fp16',
+  graph: order,
+});
 
 const HOUR_MS = 3_600_000;
 
@@ -55,7 +50,7 @@ describe('the choice of a provider', function () {
       provider.name === 'cpu' ? model : { ...model, graph: gpus[provider.device] ?? 'none' };
     const parts: ChoiceParts = {
       models: {
-        cpu: ON_CPU,
+        cpu: SCRIPTED_MODEL,
         gpu: installed ? onGpu(gpus[0] ?? 'none') : { missing: 'its weights are not installed' },
       },
       adapters: () =>
@@ -90,7 +85,7 @@ describe('the choice of a provider', function () {
     const choice = await choose({}, { gpus: ['fine'] });
     assert.deepEqual(choice.provider, { name: 'cuda', device: 0 });
     assert.equal(choice.model.precision, 'fp16');
-    assert.equal(choice.fallback, ON_CPU);
+    assert.equal(choice.fallback, SCRIPTED_MODEL);
     assert.equal(choice.why, '4.0 ms a step, 10.0 ms on the CPU.');
     assert.equal(choice.note, undefined);
     assert.deepEqual(probed, ['the CPU', 'CUDA, device 0']);
@@ -111,7 +106,7 @@ describe('the choice of a provider', function () {
     it(`is the CPU when the GPU does this: ${order}; told once, and not tried again`, async () => {
       const choice = await choose({}, { gpus: [order] });
       assert.equal(choice.provider.name, 'cpu');
-      assert.equal(choice.model, ON_CPU);
+      assert.equal(choice.model, SCRIPTED_MODEL);
       assert.match(choice.why, why);
       assert.match(choice.note ?? '', /^The model runs on the CPU: CUDA, device 0: /);
       probed = [];
@@ -198,7 +193,7 @@ describe('the choice of a provider', function () {
   it('is what the user says, without a test, and says so where that cannot be', async () => {
     const choice = await choose({ provider: 'cuda' }, { gpus: ['slow'] });
     assert.deepEqual(choice.provider, { name: 'cuda', device: 0 });
-    assert.equal(choice.fallback, ON_CPU);
+    assert.equal(choice.fallback, SCRIPTED_MODEL);
     const other = await choose({ provider: 'dml' }, { gpus: ['fine'] });
     assert.equal(other.note, 'The model runs on the CPU: there is no such device.');
     assert.deepEqual(probed, []);

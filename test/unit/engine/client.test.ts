@@ -9,16 +9,7 @@ import { PROCESS_TIMING } from '../../../src/engine/process';
 import { LIMITS, type CompletionRequest, type ModelFiles } from '../../../src/engine/protocol';
 import { RESTART_LIMITS, RestartPolicy } from '../../../src/engine/restart-policy';
 import { buildFixture, type BuiltFixture } from '../../fixtures/build';
-
-const MODEL: ModelFiles = {
-  id: 'scripted',
-  precision: 'int8',
-  graph: 'graph',
-  weights: 'weights',
-  tokenizer: 'tokenizer',
-  contextLength: 100,
-  prompt: { stop: [] },
-};
+import { SCRIPTED_MODEL } from '../../fixtures/scripted-model';
 
 const request = (prefix: string, changes: Partial<CompletionRequest> = {}): CompletionRequest => ({
   prefix,
@@ -74,13 +65,13 @@ describe('Engine', function () {
 
   async function loaded(options: Partial<EngineOptions> = {}): Promise<Engine> {
     const engine = create(options);
-    await engine.load(MODEL);
+    await engine.load(SCRIPTED_MODEL);
     return engine;
   }
 
   it('loads, completes, generates, measures', async () => {
     const engine = create();
-    assert.equal((await engine.load(MODEL)).id, 'scripted');
+    assert.equal((await engine.load(SCRIPTED_MODEL)).id, 'scripted');
     assert.equal((await engine.complete(request('hello'))).text, 'echo hello');
     const pieces: string[] = [];
     const { text } = await engine.generate(generation('hello'), (step) => pieces.push(step.text));
@@ -108,7 +99,7 @@ describe('Engine', function () {
   it('refuses requests that make no sense, and those without a model', async () => {
     const engine = create();
     await assert.rejects(engine.complete(request('hello')), fails('notLoaded'));
-    await engine.load(MODEL);
+    await engine.load(SCRIPTED_MODEL);
     const wrong = request('hello', { maxTokens: -1 });
     await assert.rejects(engine.complete(wrong), fails('badRequest', /maxTokens/));
     await assert.rejects(engine.complete(request('refuse')), fails('badRequest', /refuses/));
@@ -118,9 +109,12 @@ describe('Engine', function () {
 
   it('says why a model cannot be loaded, and loads another', async () => {
     const engine = create();
-    await assert.rejects(engine.load({ ...MODEL, id: 'missing' }), fails('model', /not there/));
+    await assert.rejects(
+      engine.load({ ...SCRIPTED_MODEL, id: 'missing' }),
+      fails('model', /not there/),
+    );
     await assert.rejects(engine.complete(request('x')), fails('model', /not there/));
-    await engine.load(MODEL);
+    await engine.load(SCRIPTED_MODEL);
     assert.equal((await engine.complete(request('x'))).text, 'echo x');
   });
 
@@ -153,7 +147,7 @@ describe('Engine', function () {
 
     it('works while the engine is loading', async () => {
       const engine = create();
-      const loading = engine.load(MODEL);
+      const loading = engine.load(SCRIPTED_MODEL);
       const abort = new AbortController();
       const waiting = engine.complete(request('x'), abort.signal);
       abort.abort();
@@ -229,7 +223,10 @@ describe('Engine', function () {
     it('when loading the model always crashes, until another is loaded after a reset', async () => {
       const states: EngineState[] = [];
       const engine = create({ onState: (state) => states.push(state) });
-      await assert.rejects(engine.load({ ...MODEL, id: 'deadly' }), fails('crashed', /code 5/));
+      await assert.rejects(
+        engine.load({ ...SCRIPTED_MODEL, id: 'deadly' }),
+        fails('crashed', /code 5/),
+      );
       await assert.rejects(
         (async () => {
           for (;;) await engine.complete(request('x')).catch(rethrowUnless('crashed'));
@@ -239,29 +236,38 @@ describe('Engine', function () {
       assert.equal(states.filter(({ process }) => process.phase === 'starting').length, 5);
       await assert.rejects(engine.complete(request('x')), fails('stopped'));
       engine.reset();
-      await engine.load(MODEL);
+      await engine.load(SCRIPTED_MODEL);
       assert.equal((await engine.complete(request('x'))).text, 'echo x');
     });
 
     it('when the process does not start, and says what it said', async () => {
       const env = { ...process.env, SCRIPT: 'die at start' };
-      await assert.rejects(create({ env }).load(MODEL), fails('stopped', /has no library/));
+      await assert.rejects(
+        create({ env }).load(SCRIPTED_MODEL),
+        fails('stopped', /has no library/),
+      );
     });
 
     it('when the worker is not there', async () => {
       const missing = create({ worker: '/nowhere/worker.js' });
-      await assert.rejects(missing.load(MODEL), fails('stopped', /Cannot find module/));
+      await assert.rejects(missing.load(SCRIPTED_MODEL), fails('stopped', /Cannot find module/));
     });
 
     it('when the process is of another version', async () => {
       const env = { ...process.env, SCRIPT: 'old version' };
-      await assert.rejects(create({ env }).load(MODEL), fails('stopped', /another version/));
+      await assert.rejects(
+        create({ env }).load(SCRIPTED_MODEL),
+        fails('stopped', /another version/),
+      );
     });
 
     it('when the process never answers the handshake', async () => {
       const env = { ...process.env, SCRIPT: 'silent start' };
       const timing = { ...PROCESS_TIMING, start: 100 };
-      await assert.rejects(create({ env, timing }).load(MODEL), fails('stopped', /start in time/));
+      await assert.rejects(
+        create({ env, timing }).load(SCRIPTED_MODEL),
+        fails('stopped', /start in time/),
+      );
     });
   });
 
@@ -273,8 +279,8 @@ describe('Engine', function () {
     /** A model on a GPU that does what `order` says, with the CPU behind it. */
     async function onGpu(order: string): Promise<Engine> {
       const engine = create({ onFallback: (note) => notes.push(note) });
-      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: order };
-      await engine.load(model, { provider: CUDA }, MODEL);
+      const model: ModelFiles = { ...SCRIPTED_MODEL, precision: 'fp16', graph: order };
+      await engine.load(model, { provider: CUDA }, SCRIPTED_MODEL);
       return engine;
     }
 
@@ -307,8 +313,8 @@ describe('Engine', function () {
     for (const order of ['dies at load', 'fails at load']) {
       it(`that does this: ${order}, the CPU has the model`, async () => {
         const engine = create({ onFallback: (note) => notes.push(note) });
-        const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: order };
-        const info = await engine.load(model, { provider: CUDA }, MODEL);
+        const model: ModelFiles = { ...SCRIPTED_MODEL, precision: 'fp16', graph: order };
+        const info = await engine.load(model, { provider: CUDA }, SCRIPTED_MODEL);
         assert.equal(info.precision, 'int8');
         assert.equal(info.provider?.name, 'cpu');
         assert.equal(notes.length, 1);
@@ -349,8 +355,8 @@ describe('Engine', function () {
 
     it('that dies again and again without being asked is left', async () => {
       const engine = create({ onFallback: (note) => notes.push(note) });
-      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: 'fine' };
-      await engine.load(model, { provider: CUDA }, MODEL);
+      const model: ModelFiles = { ...SCRIPTED_MODEL, precision: 'fp16', graph: 'fine' };
+      await engine.load(model, { provider: CUDA }, SCRIPTED_MODEL);
       for (let i = 0; i < 2; i++) {
         const { pid } = engine;
         process.kill(pid ?? 0, 'SIGKILL');
@@ -362,7 +368,7 @@ describe('Engine', function () {
 
     it('without files for the CPU, errors are told', async () => {
       const engine = create();
-      const model: ModelFiles = { ...MODEL, precision: 'fp16', graph: 'lost' };
+      const model: ModelFiles = { ...SCRIPTED_MODEL, precision: 'fp16', graph: 'lost' };
       await engine.load(model, { provider: CUDA });
       await assert.rejects(engine.complete(request('x')), fails('device', /off the bus/));
     });
@@ -385,7 +391,7 @@ describe('Engine', function () {
       // Handles close some turns later; if one never did, this would run into the test's limit.
       while ([...resources()].some(([kind, count]) => count > (before.get(kind) ?? 0)))
         await turn();
-      await assert.rejects(engine.load(MODEL), fails('stopped'));
+      await assert.rejects(engine.load(SCRIPTED_MODEL), fails('stopped'));
     });
 
     it('ends a process that hangs', async () => {
