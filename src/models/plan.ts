@@ -58,7 +58,7 @@ const tensorSchema = z.discriminatedUnion('transform', [
     /** float32 [N], one scale an output channel. */
     scale: z.strictObject({ name, offset }),
   }),
-  /** 4 bits a value, two in a byte; see quantiseBlocks. */
+  /** 4 bits a value, two in a byte; see quantiseBlocks and, where there are offsets, quantiseBetween. */
   z.strictObject({
     ...common,
     transform: z.literal('int4'),
@@ -68,6 +68,8 @@ const tensorSchema = z.discriminatedUnion('transform', [
     block: z.literal([16, 32, 64, 128]),
     /** float32 [N * K / block]. */
     scale: z.strictObject({ name, offset }),
+    /** float32 [N, K / block]. */
+    offsets: z.strictObject({ name, offset }).exactOptional(),
   }),
   /** The integers of one tensor of the heads' file, as they are. */
   z.strictObject({
@@ -153,7 +155,7 @@ export interface BoundSource {
   readonly headRows: number;
 }
 
-/** Bytes that an entry's values (without its scales) take in the weight file. */
+/** Bytes that an entry's values (without scales and offsets) take in the weight file. */
 export function storedBytes(entry: PlannedTensor): number {
   const values = entry.shape.reduce((product, dim) => product * dim, 1);
   return values * BYTES[entry.transform];
@@ -185,6 +187,10 @@ function storedRanges(plan: WeightPlan): StoredRange[] {
     if ('scale' in entry) {
       const { name: scale, offset: at } = entry.scale;
       ranges.push({ name: scale, start: at, end: at + 4 * scaleCount(entry) });
+    }
+    if ('offsets' in entry) {
+      const { name: offsets, offset: at } = entry.offsets;
+      ranges.push({ name: offsets, start: at, end: at + 4 * scaleCount(entry) });
     }
     return ranges;
   });

@@ -112,7 +112,77 @@ export function quantiseBlocks(
   }
 }
 
-/** A quotient as one of 16 steps, halves to even. */
+/**
+ * Rounds blocks of values to 16 steps between the least and the largest one: what a block that was
+ * made so before (GGUF's Q4_1) comes out of as it was.
+ *
+ * `value = (integer - 8) · scale + offset`, so that MatMulNBits reads the integers with their scales,
+ * and the offsets meet sums. A block of one value gets scale 1, zeros and the value as its offset.
+ *
+ * @param values [blocks, block]
+ * @param block an even number
+ * @param packed receives two integers a byte, the first in the low half, 8 for 0: [blocks, block / 2]
+ * @param scales receives one scale a block, [blocks]
+ * @param offsets receives the value of 0, one a block, [blocks]
+ * @throws {RangeError} when a value, or a block's spread, is not finite or the lengths disagree
+ */
+export function quantiseBetween(
+  values: Float32Array,
+  block: number,
+  packed: Uint8Array,
+  scales: Float32Array,
+  offsets: Float32Array,
+): void {
+  if (
+    values.length !== scales.length * block ||
+    packed.length * 2 !== values.length ||
+    offsets.length !== scales.length
+  ) {
+    throw new RangeError(
+      `${values.length} values are not ${scales.length} blocks of ${block}, or do not fit.`,
+    );
+  }
+  for (let index = 0; index < scales.length; index++) {
+    const start = index * block;
+    const end = start + block;
+    let least = Infinity;
+    let largest = -Infinity;
+    let finite = 0;
+    for (let i = start; i < end; i++) {
+      const value = values[i] as number;
+      if (value < least) least = value;
+      if (value > largest) largest = value;
+      finite += value - value;
+    }
+    const spread = Math.fround(largest - least);
+    if (finite !== 0 || spread === Infinity) {
+      throw new RangeError(`Block ${index} holds a value or a spread that is not finite.`);
+    }
+
+    const scale = Math.fround(spread / 15);
+    if (scale < smallestNormal) {
+      scales[index] = 1;
+      offsets[index] = least;
+      packed.fill(nibbleZero | (nibbleZero << 4), start / 2, end / 2);
+      continue;
+    }
+    scales[index] = scale;
+    offsets[index] = least + Math.fround(nibbleZero * scale);
+    for (let i = start; i < end; i += 2) {
+      packed[i / 2] =
+        step(Math.fround((values[i] as number) - least) / scale) |
+        (step(Math.fround((values[i + 1] as number) - least) / scale) << 4);
+    }
+  }
+}
+
+/** A quotient as one of 16 steps from 0 on, halves to even. */
+function step(quotient: number): number {
+  const integer = Math.fround(quotient) + rounder - rounder;
+  return integer > 15 ? 15 : integer;
+}
+
+/** A quotient as one of 16 steps around 0, halves to even. */
 function nibble(quotient: number): number {
   const integer = Math.fround(quotient) + rounder - rounder;
   return nibbleZero + (integer > 7 ? 7 : integer < -8 ? -8 : integer);

@@ -12,7 +12,7 @@ import { describeError, ModelError } from './errors';
 import { writeExactly } from './files';
 import type { BoundSource, BoundTensor, Origin, WeightPlan } from './plan';
 import { bindPlan, integerNames, scaleCount, storedBytes } from './plan';
-import { quantiseBlocks, quantiseRows, transposeInto } from './quantise';
+import { quantiseBetween, quantiseBlocks, quantiseRows, transposeInto } from './quantise';
 import type { HeadsSource } from './sources';
 import type { TensorSource } from './tensors';
 
@@ -108,8 +108,14 @@ class TensorWriter {
       return;
     }
     const scales = new Float32Array(scaleCount(entry));
-    if (entry.transform === 'int4') await this.writeBlocks(tensor, entry.block, scales);
-    else await this.writeRows(tensor, scales);
+    if (entry.transform === 'int8') {
+      await this.writeRows(tensor, scales);
+    } else {
+      const { block, offsets: stored } = entry;
+      const offsets = stored && new Float32Array(scales.length);
+      await this.writeBlocks(tensor, block, scales, offsets);
+      if (stored && offsets) await writeExactly(this.file, bytesOf(offsets), stored.offset);
+    }
     await writeExactly(this.file, bytesOf(scales), entry.scale.offset);
   }
 
@@ -128,11 +134,12 @@ class TensorWriter {
     });
   }
 
-  /** 4 bits, a scale for every `size` values of a row. */
+  /** 4 bits, a scale, and an offset where there are some, for every `size` values of a row. */
   private async writeBlocks(
     tensor: BoundTensor,
     size: number,
     scales: Float32Array,
+    offsets: Float32Array | undefined,
   ): Promise<void> {
     const { entry, columns } = tensor;
     let packed = new Uint8Array(0);
@@ -141,8 +148,12 @@ class TensorWriter {
       const first = block.row * columns;
       if (packed.length < count / 2) packed = new Uint8Array(count / 2);
       const bytes = packed.subarray(0, count / 2);
-      const blockScales = scales.subarray(first / size, (first + count) / size);
-      quantising(tensor, block, () => quantiseBlocks(block.values, size, bytes, blockScales));
+      const [from, to] = [first / size, (first + count) / size];
+      const blockScales = scales.subarray(from, to);
+      quantising(tensor, block, () => {
+        if (offsets === undefined) quantiseBlocks(block.values, size, bytes, blockScales);
+        else quantiseBetween(block.values, size, bytes, blockScales, offsets.subarray(from, to));
+      });
       await writeExactly(this.file, bytes, entry.offset + first / 2);
       this.advance(bytes.length);
     }

@@ -17,8 +17,11 @@ export interface SoakOptions {
   readonly model: ModelFiles;
   readonly kills: number;
   readonly seed: number;
-  /** The latest moment of a kill after the requests were made, ms: loading takes about as long. */
-  readonly withinMs: number;
+  /**
+   * The latest moment of a kill after the requests were made, ms. Twice the time of loading unless
+   * given, so that about half of the kills meet an engine at work.
+   */
+  readonly withinMs?: number;
   /** Awaited before the next kill. */
   readonly onKill?: (report: SoakReport) => void | Promise<void>;
 }
@@ -44,7 +47,7 @@ const SIGNALS = ['SIGKILL', 'SIGSEGV'] as const;
 const REAPED_MS = 10_000;
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { model, kills, seed, withinMs } = options;
+  const { model, kills, seed } = options;
   const folder = mkdtempSync(join(tmpdir(), 'dynamo-soak-'));
   const pidFile = join(folder, 'pid');
   const worker = join(folder, 'worker.cjs');
@@ -71,7 +74,9 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     memory: { early: 0, last: 0 },
   };
   try {
+    const began = performance.now();
     await engine.load(model, { threads: 2 });
+    const withinMs = options.withinMs ?? 2 * (performance.now() - began);
     for (let n = 0; n < kills; n++) {
       const asked = Array.from({ length: 1 + Math.floor(3 * random()) }, () =>
         ask(engine, random, report),

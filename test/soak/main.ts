@@ -33,7 +33,6 @@ export async function main(args: readonly string[], root: string): Promise<numbe
     model: modelFiles(installed),
     kills: Number(values.kills ?? 1000),
     seed: Number(values.seed ?? 1),
-    withinMs: 1000,
     onKill: async (so) => {
       if (so.kills % EVERY === 0) console.log(describe(so));
       while (pause !== undefined && existsSync(pause)) await sleep(200);

@@ -29,7 +29,11 @@ class Base:
     output_tensor: str
     """The GGUF tensor that holds the output embedding; it serves as input embedding too."""
     activation_bits: int
-    """Precision of int8 graphs' activations. 8: one int8 row each. 15: two, see trunk.py."""
+    """Precision of int8 graphs' activations where they are rounded by row. 8: one int8 row each. 15:
+    two, see layers.py."""
+    block: int = 0
+    """Values of the layers' matrices that share a scale and an offset and take 4 bits each in int8
+    graphs, as a Q4_1 file has them; 0: int8 by output channel."""
 
     @property
     def head_size(self) -> int:
@@ -53,6 +57,7 @@ BASES = {
             permuted_rope=True,
             output_tensor="token_embd.weight",
             activation_bits=15,
+            block=32,
         ),
         Base(
             id="qwen2.5-coder-0.5b",

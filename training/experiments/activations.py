@@ -3,7 +3,7 @@
     python training/experiments/activations.py --gguf FILE --model ID [--windows N]
 
 Simulated in the fp32 reference: every linear layer's weights are rounded per output channel, its
-inputs per row. `smooth A` moves outliers into the weights first, by (max |x|)^A / (max |w|)^(1-A)
+inputs per row; `blocks of N` rounds no weights, and inputs to 8 bits by so many values. `smooth A` moves outliers into the weights first, by (max |x|)^A / (max |w|)^(1-A)
 for each input channel, calibrated on the last two windows of the same texts: an upper bound.
 """
 
@@ -33,6 +33,10 @@ def rounded(rows: torch.Tensor) -> torch.Tensor:
 def twice_rounded(rows: torch.Tensor) -> torch.Tensor:
     first = rounded(rows)
     return first + rounded(rows - first)
+
+
+def rounded_by(block: int) -> Rounding:
+    return lambda rows: rounded(rows.unflatten(-1, (-1, block))).flatten(-2)
 
 
 def group_of(name: str) -> str:
@@ -80,11 +84,15 @@ class Study:
         return loss / count, torch.cat(choices)
 
     def report(
-        self, name: str, activations: Rounding | None, factors: dict[str, torch.Tensor] | None = None
+        self,
+        name: str,
+        activations: Rounding | None,
+        factors: dict[str, torch.Tensor] | None = None,
+        weights: Rounding = rounded,
     ) -> None:
         for key, layer in self.layers.items():
             factor = factors[key] if factors else torch.ones(1)
-            layer.weight.data = rounded(self.weights[key] * factor) / factor
+            layer.weight.data = weights(self.weights[key] * factor) / factor
             if activations is not None:
                 self.before[key] = lambda x, f=factor: activations(x / f) * f
         loss, choices = self._measure()
@@ -134,6 +142,8 @@ def main() -> None:
     study.report("weights only", None)
     study.report("activations 8 bits", rounded)
     study.report("activations 15 bits", twice_rounded)
+    for block in (32, 64):
+        study.report(f"blocks of {block}", rounded_by(block), weights=lambda exact: exact)
     for strength in (0.5, 0.65):
         study.report(f"8 bits, smooth {strength}", rounded, study.factors(strength))
 

@@ -36,6 +36,22 @@ def quantise_blocks(weight: np.ndarray, block: int) -> tuple[np.ndarray, np.ndar
     return packed.reshape(weight.shape[0], -1, block // 2), scale.astype(np.float32)
 
 
+def quantise_between(weight: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """16 steps from each block's least to its largest value: bytes and scales as above, and offsets
+    [N, K / block], the value of 8."""
+    blocks = weight.reshape(-1, block)
+    least, largest = blocks.min(axis=1), blocks.max(axis=1)
+    scale = (largest - least) / np.float32(15)
+    flat = scale == 0
+    scale[flat] = 1
+    steps = np.clip(np.rint((blocks - least[:, None]) / scale[:, None]), 0, 15).astype(np.uint8)
+    steps[flat] = 8
+    offsets = np.where(flat, least, least + np.float32(8) * scale)
+    packed = steps[:, 0::2] | steps[:, 1::2] << 4
+    shape = (weight.shape[0], -1, block // 2)
+    return packed.reshape(shape), scale, offsets.reshape(weight.shape[0], -1)
+
+
 def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray]) -> Any:
     """A session whose initializers without data are filled from memory."""
     for initializer in model.graph.initializer:
@@ -59,6 +75,11 @@ def stored(plan: WeightPlan, values: Any) -> dict[str, np.ndarray]:
         if tensor["transform"] == "int8":
             axis = 0 if tensor["transpose"] else 1
             arrays[name], arrays[tensor["scale"]["name"]] = quantise_channels(values(tensor), axis)
+        elif "offsets" in tensor:
+            packed, scale, offsets = quantise_between(values(tensor), tensor["block"])
+            arrays |= {name: packed, tensor["scale"]["name"]: scale}
+            arrays[tensor["offsets"]["name"]] = offsets
+            continue
         elif tensor["transform"] == "int4":
             arrays[name], arrays[tensor["scale"]["name"]] = quantise_blocks(
                 values(tensor), tensor["block"]
@@ -68,6 +89,16 @@ def stored(plan: WeightPlan, values: Any) -> dict[str, np.ndarray]:
             arrays[name] = values(tensor)
         assert list(arrays[name].shape) == tensor["shape"], name
     return arrays
+
+
+def trunk_values(weights: dict[str, np.ndarray]) -> Any:
+    """For `stored`: a base's weights by name (numpy_base.py), where matrices are [K, N]."""
+
+    def values(tensor: dict[str, Any]) -> np.ndarray:
+        value = weights[tensor["name"]]
+        return np.ascontiguousarray(value.T) if "offsets" in tensor else value
+
+    return values
 
 
 class Cache:
@@ -109,7 +140,7 @@ class Trunk:
 
     def __init__(self, base: Base, precision: str, weights: dict[str, np.ndarray]) -> None:
         model, plan = build_trunk(base, precision)
-        self.session = open_session(model, stored(plan, lambda tensor: weights[tensor["name"]]))
+        self.session = open_session(model, stored(plan, trunk_values(weights)))
         self.kv = Cache(base, base.layers)
 
     @property
@@ -163,7 +194,7 @@ class Heads:
             return np.ascontiguousarray(joined.T) if tensor["transpose"] else joined
 
         arrays = stored(plan, values)
-        lent = stored(trunk, lambda tensor: weights[tensor["name"]])
+        lent = stored(trunk, trunk_values(weights))
         arrays |= {entry["name"]: lent[entry["name"]] for entry in plan.borrowed}
         arrays |= {alias: arrays[name] for alias, name in plan.aliases.items()}
         self.session = open_session(model, arrays)

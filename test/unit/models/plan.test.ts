@@ -90,6 +90,11 @@ describe('parsePlan', () => {
     // 48 bytes of values, 6 scales.
     assert.equal(parsePlan(JSON.stringify({ ...sound, tensors: [blocks], bytes: 88 }), 'p').bytes, 88);
     refuses({ tensors: [blocks], bytes: 87 }, /"w.scale" ends at byte 88/);
+    const offsets = { name: 'w.offsets', offset: 128 };
+    const between = { ...blocks, offsets };
+    assert.ok(parsePlan(JSON.stringify({ ...sound, tensors: [between], bytes: 152 }), 'p'));
+    refuses({ tensors: [between], bytes: 151 }, /"w.offsets" ends at byte 152/);
+    refuses({ tensors: [{ ...between, offsets: { ...offsets, offset: 64 } }] }, /overlap/);
     refuses({ tensors: [{ ...blocks, shape: [3, 24] }] }, /no whole blocks of 16/);
     refuses({ tensors: [{ ...blocks, block: 24 }] }, /malformed/);
     refuses({ tensors: [{ ...blocks, transpose: true }] }, /malformed/);

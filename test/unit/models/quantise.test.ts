@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { dequantiseRows, quantiseBlocks, quantiseRows, transposeInto } from '../../../src/models/quantise';
+import {
+  dequantiseRows,
+  quantiseBetween,
+  quantiseBlocks,
+  quantiseRows,
+  transposeInto,
+} from '../../../src/models/quantise';
 
 function quantise(values: readonly number[], columns: number) {
   const floats = Float32Array.from(values);
@@ -137,6 +143,76 @@ describe('quantiseBlocks', () => {
     const floats = new Float32Array(16);
     assert.throws(() => quantiseBlocks(floats, 16, new Uint8Array(7), new Float32Array(1)), RangeError);
     assert.throws(() => quantiseBlocks(floats, 8, new Uint8Array(8), new Float32Array(1)), RangeError);
+  });
+});
+
+describe('quantiseBetween', () => {
+  const block = 16;
+
+  /** The steps, 0 to 15, of values in blocks, their scales and offsets, and what they stand for. */
+  function between(values: readonly number[]) {
+    const floats = Float32Array.from(values);
+    const packed = new Uint8Array(floats.length / 2);
+    const scales = new Float32Array(floats.length / block);
+    const offsets = new Float32Array(scales.length);
+    quantiseBetween(floats, block, packed, scales, offsets);
+    const steps = Array.from(floats, (_, i) => ((packed[i >> 1] ?? NaN) >> (4 * (i % 2))) & 15);
+    const held = steps.map((step, i) => {
+      const at = Math.floor(i / block);
+      return (step - 8) * (scales[at] ?? NaN) + (offsets[at] ?? NaN);
+    });
+    return { floats, steps, scales, offsets, held };
+  }
+
+  /** Blocks of moderate values, whose differences do not vanish beside them. */
+  const moderate = fc.array(fc.double({ min: -100, max: 100, noNaN: true }), {
+    minLength: block,
+    maxLength: block,
+  });
+
+  it('is off by half a scale at most', () => {
+    fc.assert(
+      fc.property(moderate, (values) => {
+        const { floats, scales, held } = between(values);
+        const bound = (scales[0] ?? NaN) / 2 + 1e-4;
+        return floats.every((value, i) => Math.abs(value - (held[i] ?? NaN)) <= bound);
+      }),
+    );
+  });
+
+  it('finds the steps that a block was made of', () => {
+    const made = fc.tuple(
+      fc.array(fc.integer({ min: 0, max: 15 }), { minLength: block - 2, maxLength: block - 2 }),
+      fc.double({ min: 2 ** -8, max: 1, noNaN: true }),
+      fc.double({ min: -2, max: 2, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(made, ([inner, scale, least]) => {
+        const steps = [0, ...inner, 15];
+        const found = between(steps.map((step) => step * scale + least));
+        assert.deepEqual(found.steps, steps);
+        assert.ok(Math.abs((found.scales[0] ?? NaN) / scale - 1) < 1e-4);
+        assert.ok(Math.abs((found.offsets[0] ?? NaN) - (least + 8 * scale)) < 1e-5);
+      }),
+    );
+  });
+
+  it('keeps a block of one value as its offset', () => {
+    const { held, scales, offsets } = between([...Array<number>(16).fill(-3.5), ...Array<number>(16).fill(0)]);
+    assert.deepEqual([...scales, ...offsets], [1, 1, -3.5, 0]);
+    assert.ok(held.every((value, i) => value === (i < block ? -3.5 : 0)));
+  });
+
+  it('refuses what is not finite, and lengths that disagree', () => {
+    const others = Array<number>(14).fill(0);
+    for (const bad of [[NaN, 0], [Infinity, 0], [-Infinity, 0], [3e38, -3e38]]) {
+      assert.throws(() => between([...bad, ...others]), /Block 0 .* not finite/);
+    }
+    const floats = new Float32Array(16);
+    const [bytes, one, two] = [new Uint8Array(8), new Float32Array(1), new Float32Array(2)];
+    assert.throws(() => quantiseBetween(floats, 16, new Uint8Array(7), one, one), RangeError);
+    assert.throws(() => quantiseBetween(floats, 8, bytes, one, one), RangeError);
+    assert.throws(() => quantiseBetween(floats, 16, bytes, one, two), RangeError);
   });
 });
 

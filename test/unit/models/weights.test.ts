@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openGguf } from '../../../src/models/gguf';
 import { parsePlan } from '../../../src/models/plan';
-import { quantiseBlocks, quantiseRows } from '../../../src/models/quantise';
+import { quantiseBetween, quantiseBlocks, quantiseRows } from '../../../src/models/quantise';
 import { openSafetensors } from '../../../src/models/safetensors';
 import { HeadsSource } from '../../../src/models/sources';
 import type { WeightsOptions } from '../../../src/models/weights';
@@ -127,6 +127,30 @@ describe('writeWeights', () => {
       );
       assert.deepEqual(Uint8Array.from(file.subarray(64, 64 + packed.length)), packed);
       assert.deepEqual(floatsAt(file, 1024, scales.length), scales);
+    });
+
+    it(`stores blocks of 4 bits with scales and offsets ${how}`, async () => {
+      const { a: first, b: second } = wide;
+      const values = Float32Array.from([...first, ...second]);
+      const packed = new Uint8Array(values.length / 2);
+      const scales = new Float32Array(values.length / 16);
+      const offsets = new Float32Array(scales.length);
+      quantiseBetween(values, 16, packed, scales, offsets);
+      const file = await write(
+        {
+          transform: 'int4',
+          shape: [5, 32],
+          block: 16,
+          transpose: false,
+          scale: { name: 's', offset: 1024 },
+          offsets: { name: 'o', offset: 1152 },
+          sources: [{ tensor: 'wide.a' }, { tensor: 'wide.b' }],
+        },
+        size,
+      );
+      assert.deepEqual(Uint8Array.from(file.subarray(64, 64 + packed.length)), packed);
+      assert.deepEqual(floatsAt(file, 1024, scales.length), scales);
+      assert.deepEqual(floatsAt(file, 1152, offsets.length), offsets);
     });
 
     it(`stores float32 rows, as they are and turned ${how}`, async () => {

@@ -7,7 +7,8 @@ Two properties shape the attention:
 * A row's numbers do not depend on which other rows share its run. Where `past` ends is a function
   of the position alone (the caller never lets a run cross a block border), each position's keys are
   summed in the same order whatever R is, and the rows of all query heads of a group are stacked,
-  so that no product ever has the single row for which the kernels take another path.
+  so that no product ever has the single row for which the kernels take another path. For the same
+  reason, where matrices are stored in 4 bits, rows are an even number (see `Even`).
 
 An empty `past` is not allowed (the kernels divide by its size). Until the first block is full the
 caller passes one placeholder position, keys -1e30 and values 0, and `has_past` = false: queries are
@@ -59,6 +60,17 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Even:
+    """How rows [1, R, .] are made an even number: MatMulNBits computes them in pairs, and a row
+    without a partner by another kernel, which sums in another order."""
+
+    count: str
+    """R, int64 [1]."""
+    pads: str
+    """Of a Pad: one row of zeros behind an odd number."""
+
+
+@dataclass(frozen=True)
 class Rotary:
     """Which row of the tables each of some rows takes."""
 
@@ -81,16 +93,23 @@ class Window:
     sizes: str
     """int64 [2]: positions of the past, and all others."""
     has_past: str
+    even: Even | None = None
+    """Of the queries' rows, where those that leave are to be an even number."""
 
 
 class LayerBuilder:
     """Builds a graph and its weight plan side by side."""
 
-    def __init__(self, base: Base, precision: str, name: str, plan: WeightPlan) -> None:
+    def __init__(
+        self, base: Base, precision: str, name: str, plan: WeightPlan, block: int = 0
+    ) -> None:
+        """`block`: how many values of int8 graphs' matrices share a scale and an offset and take 4
+        bits each; 0 where they are rounded to int8 by output channel."""
         if precision not in PRECISIONS:
             raise ValueError(f"unknown precision {precision!r}: use int8 or fp32")
         self.base = base
         self.quantised = precision == "int8"
+        self.block = block if self.quantised else 0
         self.graph = Graph(name)
         self.plan = plan
 
@@ -198,6 +217,8 @@ class LayerBuilder:
 
     def prepare(self, name: str, rows: str) -> tuple[str, str] | str:
         """Rows as `linear` takes them."""
+        if self.block:
+            return rows, self._block_sums(name, rows)
         return self._quantise(name, rows) if self.quantised else rows
 
     def linear(
@@ -208,12 +229,66 @@ class LayerBuilder:
         sources: list[Source],
         weights: str | None = None,
     ) -> str:
-        """rows [1, R, K] times a weight [K, N]; in int8 the rows come as (uint8 rows, row scales)."""
-        graph = self.graph
+        """rows [1, R, K], as `prepare` gives them, times a weight [K, N]."""
         weights = weights or name
         if isinstance(rows, str):
             weight = self.plan.float32(weights, list(shape), sources, transpose=True)
-            return graph.op("MatMul", [rows, weight], f"{name}.out")
+            return self.graph.op("MatMul", [rows, weight], f"{name}.out")
+        if self.block:
+            return self._linear_by_block(name, rows, shape, sources, weights)
+        return self.linear_by_channel(name, rows, shape, sources, weights)
+
+    def _block_sums(self, name: str, rows: str) -> str:
+        """[1, R, K / block]."""
+        graph = self.graph
+        shape = graph.constant([0, 0, -1, self.block], np.int64)
+        blocks = graph.op("Reshape", [rows, shape], f"{name}.blocks")
+        axes = graph.constant([-1], np.int64)
+        return graph.op("ReduceSum", [blocks, axes], f"{name}.block_sums", keepdims=0)
+
+    def _linear_by_block(
+        self,
+        name: str,
+        rows: tuple[str, str],
+        shape: tuple[int, int],
+        sources: list[Source],
+        weights: str,
+    ) -> str:
+        """A weight of 4-bit blocks: w = (q - 8) scale + offset, so each block's offset meets the sum
+        of what the block meets. The kernel rounds rows to int8 by block, so an outlier spoils no more
+        than its block. An even number of rows.
+        """
+        graph = self.graph
+        inputs, outputs = shape
+        weight, scales, offsets = self.plan.int4_with_offsets(
+            weights, [outputs, inputs], self.block, sources
+        )
+        product = graph.op(
+            "MatMulNBits",
+            [rows[0], weight, scales],
+            f"{name}.product",
+            domain=CONTRIB,
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=self.block,
+            accuracy_level=4,  # rows in int8, a scale for every block
+        )
+        shift = graph.op(
+            "FusedMatMul", [rows[1], offsets], f"{name}.shift", domain=CONTRIB, transB=1
+        )
+        return graph.op("Add", [product, shift], f"{name}.out")
+
+    def linear_by_channel(
+        self,
+        name: str,
+        rows: tuple[str, str],
+        shape: tuple[int, int],
+        sources: list[Source],
+        weights: str,
+    ) -> str:
+        """A weight of int8 with a scale an output channel; rows as `_quantise` gives them."""
+        graph = self.graph
         quantised, row_scale = rows
         weight, scales = self.plan.int8(weights, list(shape), sources, transpose=True)
         one = graph.constant(1, np.float32)
@@ -228,6 +303,28 @@ class LayerBuilder:
             return result
         axes = graph.constant([0], np.int64)
         return graph.op("ReduceSum", [result, axes], f"{name}.out", keepdims=1)
+
+    def even(self, rows_of: str, name: str) -> Even | None:
+        """For as many rows as a graph input has; None where an odd number is as good."""
+        return self.paired(self.graph.op("Shape", [rows_of], f"{name}.count"), name) if self.block else None
+
+    def paired(self, count: str, name: str) -> Even:
+        """For `count` rows, int64 [1]."""
+        graph = self.graph
+        odd = graph.op("Mod", [count, graph.constant([2], np.int64)], f"{name}.odd")
+        before, after = graph.constant([0] * 4, np.int64), graph.constant([0], np.int64)
+        return Even(count, graph.op("Concat", [before, odd, after], f"{name}.pads", axis=0))
+
+    def pad(self, rows: str, even: Even | None, name: str) -> str:
+        """Rows [1, R, .], one more where R is odd."""
+        return rows if even is None else self.graph.op("Pad", [rows, even.pads], name)
+
+    def cut(self, rows: str, even: Even | None, name: str) -> str:
+        """What `pad` was given."""
+        if even is None:
+            return rows
+        start, axis = self.graph.constant([0], np.int64), self.graph.constant([1], np.int64)
+        return self.graph.op("Slice", [rows, start, even.count, axis], name)
 
     def _quantise(self, name: str, rows: str) -> tuple[str, str]:
         """Symmetric uint8 (zero point 128) with a scale for each row: [D, R, K], [D, R, 1].
@@ -258,8 +355,13 @@ class LayerBuilder:
         quantised = graph.op("QuantizeLinear", [scaled, one, zero_point], f"{name}.uint8")
         return quantised, scale
 
-    def project(self, layer: Layer, normed: str, rotary: Rotary) -> tuple[str, str, str]:
-        """Rotated queries [R, heads, d], rotated keys and values [R, kv_heads, d]."""
+    def project(
+        self, layer: Layer, normed: str, rotary: Rotary, even: Even | None = None
+    ) -> tuple[str, str, str]:
+        """Rotated queries [R, heads, d], rotated keys and values [R, kv_heads, d].
+
+        `even` tells how the normed rows were made an even number.
+        """
         base, graph, name = self.base, self.graph, layer.nodes
         q_size, kv_size = base.heads * base.head_size, base.kv_heads * base.head_size
         size = q_size + 2 * kv_size
@@ -272,6 +374,7 @@ class LayerBuilder:
             parts = [layer.source(f"attn_{part}.bias") for part in "qkv"]
             bias = self.plan.float32(f"{layer.weights}.qkv.bias", [size], parts)
             joined = graph.op("Add", [joined, bias], f"{name}.qkv.biased")
+        joined = self.cut(joined, even, f"{name}.qkv.rows")
         split = graph.constant([q_size + kv_size, kv_size], np.int64)
         mixed, value = graph.op("Split", [joined, split], f"{name}.qk_v", outputs=2, axis=-1)
         rotated = graph.op(
@@ -345,6 +448,7 @@ class LayerBuilder:
         rows = graph.op(
             "Reshape", [by_row, graph.constant([1, -1, width], np.int64)], f"{name}.rows"
         )
+        rows = self.pad(rows, window.even, f"{name}.rows.even")
         output = self.linear(
             f"{layer.nodes}.attn_output",
             self.prepare(f"{layer.nodes}.attn_output", rows),

@@ -123,28 +123,44 @@ class WeightPlan:
 
         Returns the names of the bytes [N, K / block, block / 2] and of the scales [N * K / block].
         """
+        self.tensors.append(self._int4(name, shape, block, sources))
+        return name, f"{name}.scale"
+
+    def int4_with_offsets(
+        self, name: str, shape: list[int], block: int, sources: list[Source]
+    ) -> tuple[str, str, str]:
+        """The same between the least and the largest value of each block: 16 steps, and what 8 stands
+        for as one float32 offset a block. A Q4_1 tensor comes out as it is in its file.
+
+        Returns the names of bytes, scales and offsets [N, K / block].
+        """
+        offsets = f"{name}.offsets"
+        entry = self._int4(name, shape, block, sources)
+        at = self._place(offsets, TensorProto.FLOAT, [shape[0], shape[1] // block])
+        self.tensors.append(entry | {"offsets": {"name": offsets, "offset": at}})
+        return name, f"{name}.scale", offsets
+
+    def _int4(
+        self, name: str, shape: list[int], block: int, sources: list[Source]
+    ) -> dict[str, Any]:
+        """An entry with bytes and scales."""
         rows, columns = shape
         if columns % block != 0:
             raise ValueError(f"{name}: rows of {columns} are no blocks of {block}")
         scale = f"{name}.scale"
-        self.tensors.append(
-            {
-                "transform": "int4",
-                "name": name,
-                "shape": shape,
-                "block": block,
-                "offset": self._place(
-                    name, TensorProto.UINT8, [rows, columns // block, block // 2]
-                ),
-                "transpose": False,
-                "scale": {
-                    "name": scale,
-                    "offset": self._place(scale, TensorProto.FLOAT, [rows * columns // block]),
-                },
-                "sources": [source.to_json() for source in sources],
-            }
-        )
-        return name, scale
+        return {
+            "transform": "int4",
+            "name": name,
+            "shape": shape,
+            "block": block,
+            "offset": self._place(name, TensorProto.UINT8, [rows, columns // block, block // 2]),
+            "transpose": False,
+            "scale": {
+                "name": scale,
+                "offset": self._place(scale, TensorProto.FLOAT, [rows * columns // block]),
+            },
+            "sources": [source.to_json() for source in sources],
+        }
 
     def int32(self, name: str, shape: list[int], sources: list[Source]) -> str:
         """Integers as they are."""

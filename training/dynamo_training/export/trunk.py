@@ -33,7 +33,7 @@ from onnx import TensorProto
 
 from ..bases import Base
 from .graph import CONTRIB
-from .layers import INT8_ZERO_POINT, TOP_K, Layer, LayerBuilder, Rotary, Window
+from .layers import INT8_ZERO_POINT, TOP_K, Even, Layer, LayerBuilder, Rotary, Window
 from .plan import Source, WeightPlan
 
 CANDIDATES = 256
@@ -53,6 +53,10 @@ class Shared:
     sizes: str
     """int64 [2]: P, T + R."""
     logit_rows: str
+    even: Even | None
+    """Of the R rows."""
+    selected_even: Even | None
+    """Of the M selected rows."""
 
 
 class TrunkBuilder(LayerBuilder):
@@ -60,7 +64,7 @@ class TrunkBuilder(LayerBuilder):
 
     def __init__(self, base: Base, precision: str) -> None:
         plan = WeightPlan(base.id, precision)
-        super().__init__(base, precision, f"{base.id}-trunk-{precision}", plan)
+        super().__init__(base, precision, f"{base.id}-trunk-{precision}", plan, base.block)
         self.table = ("", "")
         """The embedding table's integers and scales, in int8."""
 
@@ -68,7 +72,7 @@ class TrunkBuilder(LayerBuilder):
         base, graph = self.base, self.graph
         ids = graph.input("input_ids", TensorProto.INT32, ["R"])
         shared = self._shared()
-        residual = self._embed(ids)
+        residual = self.pad(self._embed(ids), shared.even, "embedded.even")
         delta: str | None = None  # what the layer before adds to the residual stream
         new_rows: list[str] = []
         stem = residual
@@ -77,13 +81,14 @@ class TrunkBuilder(LayerBuilder):
             last = index == base.layers - 1
             residual, normed = self.layer_norm(layer, "attn_norm", residual, delta)
             if last:
-                stem = residual
-            query, key, value = self.project(layer, normed, shared.rotary)
+                stem = self.cut(residual, shared.even, "stem.rows")
+            query, key, value = self.project(layer, normed, shared.rotary, shared.even)
             new_rows += [key, value]
             if last:
                 residual = graph.op(
                     "Gather", [residual, shared.logit_rows], f"l{index}.residual", axis=1
                 )
+                residual = self.pad(residual, shared.selected_even, f"l{index}.residual.even")
                 query = graph.op("Gather", [query, shared.logit_rows], f"l{index}.query", axis=0)
             window = Window(
                 past=(f"past.k.{index}", f"past.v.{index}"),
@@ -91,6 +96,7 @@ class TrunkBuilder(LayerBuilder):
                 mask=shared.selected_mask if last else shared.mask,
                 sizes=shared.sizes,
                 has_past=shared.has_past,
+                even=shared.selected_even if last else shared.even,
             )
             delta, _ = self.attend(layer, query, key, value, window)
             residual, normed = self.layer_norm(layer, "ffn_norm", residual, delta)
@@ -99,7 +105,7 @@ class TrunkBuilder(LayerBuilder):
             "output_norm.weight", [base.hidden], [Source("output_norm.weight")]
         )
         _, normed = self.norm("output_norm", weight, residual, delta)
-        self._predict(normed)
+        self._predict(self.cut(normed, shared.selected_even, "output_norm.rows"))
 
         self.cache_output(base.layers, new_rows)
         graph.output("stem", stem, TensorProto.FLOAT, [1, "R", base.hidden])
@@ -139,6 +145,8 @@ class TrunkBuilder(LayerBuilder):
             has_past=has_past,
             sizes=graph.op("Concat", [past, sizes.tail_and_new], "attention.sizes", axis=0),
             logit_rows=logit_rows,
+            even=self.even("input_ids", "rows"),
+            selected_even=self.even("logit_rows", "selected"),
         )
 
     def _embed(self, ids: str) -> str:
@@ -161,12 +169,7 @@ class TrunkBuilder(LayerBuilder):
             logits, best, ids = self._two_passes(normed)
             normalizer = self.normalizer(logits, best, ids, "logits")
         else:
-            logits = self.linear(
-                "output_embedding",
-                self.prepare("output_embedding", normed),
-                (base.hidden, base.vocabulary),
-                [Source(base.output_tensor)],
-            )
+            logits = self._logits(normed)
             best, ids, normalizer = self.top(logits, "logits")
         narrow = graph.op("Cast", [ids], "logits.top.ids", to=TensorProto.INT32)
         graph.output("top.ids", narrow, TensorProto.INT32, [1, "M", TOP_K])
@@ -174,6 +177,14 @@ class TrunkBuilder(LayerBuilder):
         shape: list[int | str] = [1, "M", base.vocabulary]
         graph.output("logits", logits, TensorProto.FLOAT, shape)
         graph.output("normalizer", normalizer, TensorProto.FLOAT, [1, "M", 1])
+
+    def _logits(self, normed: str) -> str:
+        """All of the selected rows, in one pass."""
+        base, name = self.base, "output_embedding"
+        shape, sources = (base.hidden, base.vocabulary), [Source(base.output_tensor)]
+        if not self.quantised:
+            return self.linear(name, normed, shape, sources)
+        return self.linear_by_channel(name, self._quantise(name, normed), shape, sources, name)
 
     def _two_passes(self, normed: str) -> tuple[str, str, str]:
         """All logits, the TOP_K best of them, and their int64 ids.
@@ -190,12 +201,8 @@ class TrunkBuilder(LayerBuilder):
         block = next(size for size in (128, 64, 32, 16) if hidden % size == 0)
         shape = [base.vocabulary, hidden]
         weights, scales = self.plan.int4(f"{name}.weight", shape, block, [source])
-        # The kernel computes pairs of rows, and a row without a partner otherwise: other bits.
-        count = graph.op("Shape", [normed], f"{name}.rows", start=1, end=2)
-        odd = graph.op("Mod", [count, graph.constant([2], np.int64)], f"{name}.odd")
-        before, after = graph.constant([0] * 4, np.int64), graph.constant([0], np.int64)
-        pads = graph.op("Concat", [before, odd, after], f"{name}.pads", axis=0)
-        pairs = graph.op("Pad", [normed, pads], f"{name}.pairs")
+        even = self.paired(graph.op("Shape", [normed], f"{name}.rows", start=1, end=2), name)
+        pairs = self.pad(normed, even, f"{name}.pairs")
         padded = graph.op(
             "MatMulNBits",
             [pairs, weights, scales],
@@ -207,14 +214,13 @@ class TrunkBuilder(LayerBuilder):
             block_size=block,
             accuracy_level=4,  # activations in int8, a scale for every block
         )
-        start, axis = graph.constant([0], np.int64), graph.constant([1], np.int64)
-        rough = graph.op("Slice", [padded, start, count, axis], f"{name}.logits")
+        rough = self.cut(padded, even, f"{name}.logits")
         wanted = graph.constant([min(CANDIDATES, base.vocabulary)], np.int64)
         _, candidates = graph.op("TopK", [rough, wanted], name, outputs=2, axis=-1, sorted=1)
 
         # Candidates' rows times the row's integers, in floats that hold sums of them: [M, C, 1].
         table, table_scales = self.table
-        flat = graph.op("Squeeze", [candidates, start], "candidates")
+        flat = graph.op("Squeeze", [candidates, graph.constant([0], np.int64)], "candidates")
         rows = graph.op("Gather", [table, flat], "candidates.int8")
         floats = graph.op("Cast", [rows], "candidates.float", to=TensorProto.FLOAT)
         quantised, row_scale = self._quantise("output_embedding", normed)

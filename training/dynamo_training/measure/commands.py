@@ -37,6 +37,7 @@ def measure(options: argparse.Namespace) -> int:
     from ..memory import keep_large_buffers
     from ..model.base_model import BaseModel
     from ..model.heads import TokenHeads
+    from ..precision import product_type
     from ..train.cache import Cache
     from ..train.checkpoint import read_checkpoint
     from ..train.config import TrainConfig
@@ -51,7 +52,8 @@ def measure(options: argparse.Namespace) -> int:
         state = read_checkpoint(options.checkpoint)
         config = TrainConfig.from_json(state["config"])
     heldout = Cache(options.heldout)
-    base = BaseModel.from_gguf(options.gguf, config.base, torch.bfloat16)
+    device = torch.device(options.device)
+    base = BaseModel.from_gguf(options.gguf, config.base, product_type(device))
     if state is None:
         heads = first_heads(config, base)
     else:
@@ -64,9 +66,9 @@ def measure(options: argparse.Namespace) -> int:
     size = config.shortlist if options.shortlist is None else options.shortlist
     shortlist = torch.from_numpy(heldout.shortlist[:size]).long()
     model = Model(
-        base.to(options.device),
-        heads.to(options.device),
-        shortlist.to(options.device),
+        base.to(device),
+        heads.to(device),
+        shortlist.to(device),
         learnt_base=config.learns_base and state is not None,
     )
     results = {

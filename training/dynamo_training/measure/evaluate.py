@@ -11,6 +11,7 @@ from torch import Tensor
 from ..model.base_model import BaseModel
 from ..model.guesses import best_tokens, head_states
 from ..model.heads import TokenHeads
+from ..precision import autocast
 from ..train.cache import Cache, bf16_from_numpy
 from . import formulas
 
@@ -34,8 +35,7 @@ class Model:
         return self.base.embedding.weight.device
 
     def autocast(self) -> torch.autocast:
-        half = self.base.embedding.weight.dtype == torch.bfloat16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
+        return autocast(self.device, self.base.embedding.weight.dtype)
 
     def rows(self, cache: Cache, count: int) -> list[tuple[Tensor, Tensor]]:
         """The first rows of a cache: ids [1, T] and stem [1, T, H] each."""

@@ -129,11 +129,12 @@ def _fill(
 
     from ..memory import keep_large_buffers
     from ..model.base_model import BaseModel
+    from ..precision import product_type
     from .cache import fill
 
     keep_large_buffers()
-    model = BaseModel.from_gguf(options.gguf, BASES[options.base], torch.bfloat16)
-    model = model.to(options.device)
+    device = torch.device(options.device)
+    model = BaseModel.from_gguf(options.gguf, BASES[options.base], product_type(device)).to(device)
     with tqdm(total=options.parts, initial=made.parts(), unit="part") as bar:
         fill(made, model, rows(model), options.parts, lambda _: bar.update())
     return 0
@@ -144,6 +145,7 @@ def train(options: argparse.Namespace) -> int:
 
     from ..memory import keep_large_buffers
     from ..model.base_model import BaseModel
+    from ..precision import product_type
     from . import sharding
     from .cache import Cache
     from .config import TrainConfig
@@ -158,8 +160,8 @@ def train(options: argparse.Namespace) -> int:
     source = Cache(options.cache)
     if source.meta["base"] != config.base_id:
         raise ValueError(f"{options.cache} is a cache of {source.meta['base']}")
-    # A frozen base computes in bf16; one that learns keeps its weights in float32.
-    kind = torch.float32 if config.learns_base else torch.bfloat16
+    # A base that learns keeps its weights in float32.
+    kind = torch.float32 if config.learns_base else product_type(device)
     model = BaseModel.from_gguf(options.gguf, config.base, kind)
     if sharding.processes() == 1:
         model = model.to(device)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..model.base_model import BaseModel
 from ..model.guesses import best_tokens, head_states
+from ..precision import autocast, product_type
 from . import sharding
 from .cache import Cache, bf16_from_numpy
 from .config import TrainConfig
@@ -103,6 +104,7 @@ class Trainer:
         self.config = config
         self.model = model
         self.device = model.embedding.weight.device if device is None else device
+        self.products = product_type(self.device)
         self.heads = first_heads(config, model).float().to(model.embedding.weight.device)
         self.shortlist = torch.from_numpy(shortlist[: config.shortlist].astype(np.int64))
         self.shortlist = self.shortlist.to(self.device)
@@ -146,11 +148,11 @@ class Trainer:
 
     def losses(self, batch: Batch) -> list[Tensor]:
         """Of heads 2..n, and of head 1 before them where the base learns."""
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device, self.products):
             if self.full is not None:
                 return self._live_losses(batch)
-            assert batch.stem is not None and self.embedding is not None
-            states = self.heads(batch.stem, self.model.embedding(batch.ids))
+            assert self.embedding is not None
+            states = self.heads(self._stem(batch), self.model.embedding(batch.ids))
             losses = []
             for head, state in enumerate(states, start=2):
                 chosen = self._positions(batch.ids.shape, head).flatten().nonzero()[:, 0]
@@ -158,6 +160,10 @@ class Trainer:
                 targets = self._targets(batch, chosen, head)
                 losses.append(cross_entropy(normed, self.embedding, targets))
             return losses
+
+    def _stem(self, batch: Batch) -> Tensor | None:
+        """Caches keep bfloat16."""
+        return None if batch.stem is None else batch.stem.to(self.products)
 
     def _live_losses(self, batch: Batch) -> list[Tensor]:
         """This process's rows; a mean over processes is the mean over the batch."""
@@ -212,8 +218,8 @@ class Trainer:
     def guesses(self, batch: Batch) -> list[Tensor]:
         """The best token of heads 2..n at every position, int64 [B, T] each."""
         table = self.model.embedding.weight[self.shortlist]
-        with torch.autocast(self.device.type, torch.bfloat16):
-            states = head_states(self.model, self.heads, batch.ids, batch.stem)
+        with autocast(self.device, self.products):
+            states = head_states(self.model, self.heads, batch.ids, self._stem(batch))
             return [best_tokens(state, table, self.shortlist) for state in states]
 
     def state(self) -> dict[str, object]:
