@@ -39,7 +39,15 @@ function runOf(kind: ResultRow['kind']) {
   return run;
 }
 
-const NOTHING = { runs: [], peers: [], judges: [], infilling: [], heads: [], files: [] };
+const NOTHING = {
+  runs: [],
+  peers: [],
+  completions: [],
+  judges: [],
+  infilling: [],
+  heads: [],
+  files: [],
+};
 
 describe('the report', () => {
   it('says of everything that there is no figure of that it was not measured', () => {

@@ -89,7 +89,7 @@ function figuresOf(rows: readonly ResultRow[]): RunFigures {
 }
 
 const evidence = (run: RunFigures) => ({
-  ...{ runs: [run], peers: [], judges: [], infilling: [], heads: [], files: [] },
+  ...{ runs: [run], peers: [], completions: [], judges: [], infilling: [], heads: [], files: [] },
 });
 
 function goalOf(run: RunFigures, name: RegExp) {
