@@ -116,10 +116,15 @@ async function calibrate(args: readonly string[], root: string): Promise<void> {
     throw new UsageError('calibrate takes a results file of own places and one of the curve.');
   }
   const made = curveOf(await readSteps(curve), basename(curve));
-  const calibrated = calibrationOf(await loadRun(own, root));
+  const run = await loadRun(own, root);
+  if (run.header.model !== made.model || run.header.headsSha256 !== made.headsSha256) {
+    throw new Error(`${own} and ${curve} are not of the same heads.`);
+  }
+  const calibrated = calibrationOf(run);
   const out = resolve(values.out ?? join(root, 'models', made.model, 'thresholds.json'));
   await writeFile(out, `${JSON.stringify(checkCurve({ ...made, calibrated }), null, 2)}\n`);
-  console.log(`${out}: ε_b ${calibrated.epsilon}, chosen on ${calibrated.tasks} places`);
+  const { epsilon, rows, tasks } = calibrated;
+  console.log(`${out}: ε_b ${epsilon}, ${rows} rows a step at most, chosen on ${tasks} places`);
 }
 
 /** @param root of the checkout */

@@ -69,6 +69,9 @@ const ALL = Infinity;
 const THRESHOLDS = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0];
 const FEWER_THRESHOLDS = [1, 0.8, 0.6, 0.4, 0];
 const QUICK_THRESHOLDS = [0.8, 0.4];
+/** Rows of a step of exact mode at most. */
+const BUDGETS = [2, 3, 4, 6, 8];
+const QUICK_BUDGETS = [8];
 /** The paper's ablation is at this ε_b. */
 const FIXED = 0.5;
 /** Parts of fast mode that are switched, one at a time. `mask` and 0.5 of it are of independent heads. */
@@ -124,12 +127,13 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
   if (own === undefined) {
     return jobs.map((each) => ({ ...each, modes: each.modes.filter(needsNoHeads) }));
   }
+  const budgets = (quick ? QUICK_BUDGETS : BUDGETS).map((rows) => `exact,rows=${rows}`);
   const switched = own === 'independent' ? SWITCHED_INDEPENDENT : SWITCHED_CHAINED;
   const modes = ['ar', `fast:${FIXED}`, ...switched.map((each) => `fast:${FIXED},${each}`)];
   jobs.push(
     job('ablation', 'line', modes, sample(200, 4)),
     job('ablation', 'held-out', modes, sample(100, 2)),
-    job('calibration', 'own', ['ar', ...fast(THRESHOLDS)], sample(ALL, 4)),
+    job('calibration', 'own', ['ar', ...budgets, ...fast(THRESHOLDS)], sample(ALL, 4)),
   );
   const open = ['ar', ...fast([0.8, 0.6, 0.4, 0.2, 0])];
   jobs.push(

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { describeEnvironment } from '../environment';
 import { besideSections } from './beside';
+import { calibrationOf, CALIBRATES } from './calibrate';
 import { ablationOf, sameQualityPoint, sweepOf, type ModePoint, type RunFigures } from './figures';
 import { goalsOf } from './goals';
 import { headsSections, shortlistsCompared } from './heads';
@@ -22,7 +23,9 @@ export interface Report {
 }
 
 /** @param models of the catalogue, those without any figure included */
-export function reportOf(evidence: Evidence, models: readonly string[]): Report {
+export function reportOf(all: Evidence, models: readonly string[]): Report {
+  const calibrations = all.runs.filter(({ kind }) => kind === CALIBRATES);
+  const evidence = { ...all, runs: all.runs.filter(({ kind }) => kind !== CALIBRATES) };
   const plots = new Map<string, string>();
   const plot = (name: string, content: string | undefined, alternative: string): string[] => {
     if (content === undefined) return [];
@@ -45,6 +48,7 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
       sweeps.flatMap((run) => [
         `### ${nameOf(run)}`,
         ...plot(`${stemOf(run)}-quality.svg`, qualityPlot(run), 'quality against speed-up'),
+        sweepVerdict(run),
         sweepTable(run),
         ...plot(`${stemOf(run)}-steps.svg`, stepsPlot(run), 'tokens of a step over ε_b'),
         rawOf(run),
@@ -53,6 +57,18 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     '## Exact mode',
     'The text is that of plain decoding; the speed depends on the drafts.',
     exactTable(runs),
+    '## Calibration',
+    'Defaults of fast mode (ε_b) and of exact mode (rows of a step at most), chosen on places of this repository’s own ' +
+      'code, which nothing else here is about; they stand in `models/*/thresholds.json`. ε_b is the fastest that keeps ' +
+      'the quality by edit similarity and beats exact mode; at 1 fast mode decodes as exact mode does.',
+    ...orMissing(
+      calibrations.flatMap((run) => [
+        `### ${nameOf(run)}`,
+        calibrationVerdict(run),
+        sweepTable(run),
+        rawOf(run),
+      ]),
+    ),
     '## Heads',
     'On held-out rows of training’s corpus ([how](../training/README.md)); T<sub>n</sub> predicts n tokens, the ' +
       'base’s own among them. PPL_n of chained and shared heads is conditional on the tokens between, so kinds are ' +
@@ -90,7 +106,7 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     '## What was not measured',
     absent(evidence, models),
     '## Machines, versions, seeds',
-    machineTable(evidence),
+    machineTable(all),
     'Seeds: tasks in the order of SHA-256("1:" and their id); bootstrap with seed 1, 1,000 samples; ' +
       'code is decoded greedily, sentences with temperature 0.7 and seeds 1 to 10.',
     '## Raw files',
@@ -131,6 +147,11 @@ function goalTable(evidence: Evidence, models: readonly string[]): string {
   );
 }
 
+function calibrationVerdict(run: RunFigures): string {
+  const { epsilon, rows, tasks } = calibrationOf(run);
+  return `**ε_b ${epsilon}, ${rows} rows** a step at most, from ${tasks} places.`;
+}
+
 function sweepTable(run: RunFigures): string {
   const measures = MEASURES.filter((measure) => run.points.some(({ scores }) => scores[measure]));
   const same = sameQualityPoint(run);
@@ -150,16 +171,18 @@ function sweepTable(run: RunFigures): string {
     `${point.figures.same} of ${run.tasks}`,
   ];
   const names = measures.map((measure) => `${MEASURE_NAMES[measure]}, points from plain`);
-  const found = same
-    ? `**Same-quality speed-up ${times(same.figures.speedUp)}** (${range(same.figures.speedUpInterval, (value) => value.toFixed(2))}) at ε_b ${same.epsilon ?? ''}.`
-    : 'No ε_b is shown to keep the quality of plain decoding.';
-  return [
-    found,
-    tableOf(
-      ['mode', 'speed-up', 'tokens a step', 'cost of a step', ...names, 'same text'],
-      run.points.map(row),
-    ),
-  ].join('\n\n');
+  return tableOf(
+    ['mode', 'speed-up', 'tokens a step', 'cost of a step', ...names, 'same text'],
+    run.points.map(row),
+  );
+}
+
+function sweepVerdict(run: RunFigures): string {
+  const same = sameQualityPoint(run);
+  if (!same) return 'No ε_b is shown to keep the quality of plain decoding.';
+  const { speedUp, speedUpInterval } = same.figures;
+  const interval = range(speedUpInterval, (value) => value.toFixed(2));
+  return `**Same-quality speed-up ${times(speedUp)}** (${interval}) at ε_b ${same.epsilon ?? ''}.`;
 }
 
 const speed = ({ figures, mode }: ModePoint): string =>

@@ -80,13 +80,49 @@ describe('the report', () => {
 });
 
 describe('calibration', () => {
+  /** Speeds by mode, in place of those that were measured; exact mode's ones are added. */
+  function withSpeeds(kind: ResultRow['kind'], speeds: Record<string, number>) {
+    const { points, ...run } = runOf(kind);
+    const [plain] = points;
+    assert.ok(plain);
+    const budgets = Object.keys(speeds).filter((mode) => mode.startsWith('exact,'));
+    const made = [
+      ...points,
+      ...budgets.map((mode) => ({ ...plain, mode, epsilon: undefined })),
+    ].map((point) => {
+      const speedUp = speeds[point.mode] ?? point.figures.speedUp;
+      return { ...point, figures: { ...point.figures, speedUp } };
+    });
+    return { ...run, points: made };
+  }
+  const slow = { 'exact,rows=2': 1.2, 'exact,rows=4': 1.495, 'exact,rows=8': 1.5 };
+
   it('takes the fastest threshold that keeps the text near what stands there', () => {
-    const { epsilon, tasks, results } = calibrationOf(runOf('own'));
+    const { epsilon, rows, tasks, results } = calibrationOf(withSpeeds('own', slow));
     assert.deepEqual([epsilon, tasks, results], [1, 60, 'm.own.jsonl']);
+    assert.equal(rows, 4, 'the fewest rows that are as fast as it gets');
+    const { epsilon: faster } = calibrationOf(withSpeeds('own', { ...slow, 'fast:0.5': 2.1 }));
+    assert.equal(faster, 0.5);
   });
 
-  it('refuses tasks that the report is about', () =>
-    assert.throws(() => calibrationOf(runOf('held-out')), /calibrate with own places/));
+  it('takes none that exact mode beats', () => {
+    const fast = { ...slow, 'fast:0.5': 1.3, 'fast:1': 1 };
+    assert.equal(calibrationOf(withSpeeds('own', fast)).epsilon, 1);
+  });
+
+  it('refuses tasks that the report is about, and runs that do not tell how many rows pay', () => {
+    assert.throws(() => calibrationOf(withSpeeds('held-out', slow)), /calibrate with own places/);
+    assert.throws(() => calibrationOf(runOf('own')), /no modes exact,rows=N/);
+  });
+
+  it('is told apart from what the report is about', () => {
+    const run = withSpeeds('own', slow);
+    const { markdown } = reportOf({ ...NOTHING, runs: [run] }, ['m']);
+    const [before = '', after = ''] = markdown.split('## Calibration');
+    assert.match(after, /\*\*ε_b 1, 4 rows\*\* a step at most, from 60 places/);
+    assert.doesNotMatch(before, /m\.own\.jsonl/);
+    assert.match(before, /same-quality speed-up ≥ 2\.57 × \| not measured/);
+  });
 });
 
 describe('the plan', () => {
