@@ -66,7 +66,8 @@ function sameQualityGoal({ runs }: Evidence, model: string): Goal {
   );
   if (!run) return missing(goal);
   const [same, ceiling] = [sameQualityPoint(run), ceilingOf(run)];
-  const sample = run.tasks < ALL_TASKS ? `a sample, ${run.tasks} of ${ALL_TASKS} tasks` : '';
+  const tasks = same?.figures.tasks ?? run.tasks;
+  const sample = tasks < ALL_TASKS ? `a sample, ${tasks} of ${ALL_TASKS} tasks` : '';
   const top = ceiling
     ? `ceiling on this machine ${times(ceiling.figures.speedUp)}: every step takes ${ceiling.figures.tokensPerStep.toFixed(2)} tokens, right or wrong`
     : '';
@@ -108,7 +109,7 @@ function exactGoal({ runs }: Evidence, model: string): Goal {
   const { run, point } = slowest;
   const { speedUp, speedUpInterval, same } = point.figures;
   // Speed that changes the text is none: every run must have plain decoding's.
-  const changed = measured.find((each) => each.point.figures.same < each.run.tasks);
+  const changed = measured.find(({ point: { figures } }) => figures.same < figures.tasks);
   return {
     ...{ goal, met: speedUp >= EXACT_GOAL && !changed, raw: linkTo(run.file) },
     figure: `${times(speedUp)} (${range(speedUpInterval, (value) => value.toFixed(2))})`,

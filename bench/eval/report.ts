@@ -168,7 +168,7 @@ function sweepTable(run: RunFigures): string {
         ? percent(own)
         : `${percent(own)}, ${points(difference)} (${range(interval, points)})`;
     }),
-    `${point.figures.same} of ${run.tasks}`,
+    `${point.figures.same} of ${point.figures.tasks}`,
   ];
   const names = measures.map((measure) => `${MEASURE_NAMES[measure]}, points from plain`);
   return tableOf(
@@ -199,7 +199,7 @@ function exactTable(runs: readonly RunFigures[]): string {
         point.mode,
         speed(point),
         point.figures.tokensPerStep.toFixed(2),
-        `${point.figures.same} of ${run.tasks}`,
+        `${point.figures.same} of ${point.figures.tasks}`,
         held(point, 'head'),
         held(point, 'lookup'),
         linkTo(run.file),

@@ -23,6 +23,8 @@ export interface Measurement {
   /** The model's own when absent. */
   readonly heads?: string | undefined;
   readonly modes: readonly ModeSpec[];
+  /** Whether a task is decoded in a mode; all are when absent. */
+  readonly wants?: (task: StepTask, mode: ModeSpec) => boolean;
   readonly maxTokens: number;
   readonly threads?: number | undefined;
   /** Whether to run the tests of tasks that have some on every text. */
@@ -65,9 +67,13 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   let done = tasks.length - todo.length;
   try {
     await engine.load(files, threads === undefined ? {} : { threads });
-    await runTasks(engine, todo, modes, maxTokens, measurement.until, async (task, row) => {
-      await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
-      measurement.onProgress(++done, task, row);
+    const { wants, until } = measurement;
+    await runTasks(engine, todo, {
+      ...{ modes, wants, maxTokens, until },
+      async write(task, row) {
+        await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
+        measurement.onProgress(++done, task, row);
+      },
     });
   } finally {
     await engine.dispose();

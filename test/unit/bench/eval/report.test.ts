@@ -79,6 +79,30 @@ describe('the report', () => {
   });
 });
 
+describe('a mode that only some tasks were run in', () => {
+  it('is compared with plain decoding on those, and says how many there are', () => {
+    const header = { ...HEADER, modes: MODES.filter((mode) => !mode.includes(',')) };
+    const rows = rowsOf('line', 60).map((row, i) => {
+      // A machine that became slow behind the sample.
+      const ar = row.modes['ar'];
+      assert.ok(ar);
+      if (i < 20) return row;
+      const modes: ResultRow['modes'] = { ...row.modes, ar: { ...ar, decodeMs: 600 } };
+      delete modes['fast:0.5'];
+      return { ...row, modes };
+    });
+    const [run] = figuresOfRun({ file: 'x.jsonl', header, rows }, new Map());
+    assert.ok(run);
+    const point = run.points.find(({ mode }) => mode === 'fast:0.5');
+    assert.deepEqual([point?.figures.tasks, point?.figures.same], [20, 20]);
+    assert.equal(point?.figures.speedUp, 2);
+    assert.equal(point.scores.passed?.tasks, 20);
+    assert.equal(point.stepCost, 1);
+    const { markdown } = reportOf({ ...NOTHING, runs: [run] }, ['m']);
+    assert.match(markdown, /fast:0\.5.*\| 20 of 20 \|/);
+  });
+});
+
 describe('calibration', () => {
   /** Speeds by mode, in place of those that were measured; exact mode's ones are added. */
   function withSpeeds(kind: ResultRow['kind'], speeds: Record<string, number>) {
@@ -142,12 +166,12 @@ describe('the plan', () => {
     assert.equal(new Set(steps.map(({ name }) => name)).size, steps.length);
   });
 
-  it('has nine thresholds for the main model, five for others, none without heads', () => {
+  it('has nine thresholds or more for the main model, five for others, none without heads', () => {
     const thresholds = (model: string) =>
       steps
         .find((job) => job.model === model && job.part === 'quality')
         ?.modes.filter((mode) => mode.startsWith('fast')).length;
-    assert.deepEqual(['a', 'b', 'c'].map(thresholds), [5, 9, 0]);
+    assert.deepEqual(['a', 'b', 'c'].map(thresholds), [5, 10, 0]);
   });
 
   it('compares heads where a model has two', () => {
@@ -155,6 +179,19 @@ describe('the plan', () => {
     const [first] = models;
     assert.deepEqual([...new Set(compared.map(({ heads }) => heads))], first && headsNames(first));
     assert.deepEqual([...new Set(compared.map(({ model }) => model))], ['a']);
+  });
+
+  it('runs low thresholds on a sample, and none that the goals are about', () => {
+    const job = steps.find(({ name }) => name === 'b.quality.line');
+    assert.ok(job?.sampled);
+    assert.ok(job.sampled.count < job.count);
+    assert.ok(job.sampled.modes.includes('fast:0') && !job.sampled.modes.includes('fast:0.9'));
+    assert.ok(!job.sampled.modes.includes('exact'));
+  });
+
+  it('has single steps and whole completions beside llama.cpp, the latter with one thread, too', () => {
+    const peers = jobs.filter((job) => job.type === 'peers' && job.model === 'b');
+    assert.equal(new Set(peers.map(({ name }) => name)).size, 3);
   });
 
   it('has few tasks when it is quick', () => {
