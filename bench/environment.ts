@@ -15,6 +15,8 @@ export const environmentSchema = z.object({
   version: z.string(),
   /** Of this repository; null outside of one. `+` behind it: with changes. */
   commit: z.string().nullable(),
+  /** When the run began, ISO 8601; of two runs of one thing the later one counts. */
+  begun: z.string().optional(),
 });
 export type Environment = z.infer<typeof environmentSchema>;
 
@@ -38,6 +40,7 @@ export function environmentOf(root: string): Environment {
     onnxruntime: dependencies['onnxruntime-node'],
     version,
     commit: commitOf(root),
+    begun: new Date().toISOString(),
   };
 }
 
@@ -53,10 +56,10 @@ function commitOf(root: string): string | null {
 }
 
 export function describeEnvironment(environment: Environment): string {
-  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit } =
+  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit, begun } =
     environment;
   return (
     `${processor}, ${cores} cores, ${memoryGigabytes} GB, ${system}, Node ${node}, ONNX Runtime ${onnxruntime}, ` +
-    `DynaMo ${version}${commit === null ? '' : ` at ${commit}`}`
+    `DynaMo ${version}${commit === null ? '' : ` at ${commit}`}${begun === undefined ? '' : `, ${begun.slice(0, 10)}`}`
   );
 }

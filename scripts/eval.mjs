@@ -5,12 +5,9 @@ import { cli, root, run, setUp } from './setup.mjs';
 
 const args = process.argv.slice(2);
 setUp();
-const measures = !['report', 'calibrate'].includes(args[0] ?? '');
-if (measures && !args.includes('--list') && !args.includes('--help')) {
-  run(process.execPath, [cli, 'models', 'install', '--if-missing']);
-}
+const prepare = () => run(process.execPath, [cli, 'models', 'install', '--if-missing']);
 const { main } = await bundled('bench/eval/main.ts');
-process.exitCode = await main(args, root);
+process.exitCode = await main(args, root, prepare);
 if (args[0] === 'report' && process.exitCode === 0 && !args.includes('--out')) {
   const prettier = join(root, 'node_modules', 'prettier', 'bin', 'prettier.cjs');
   run(process.execPath, [prettier, '--write', '--log-level=warn', join('bench', 'REPORT.md')]);

@@ -1,5 +1,13 @@
 /** The goals, each beside what was measured of it: how far it is, and what it would take. Pure. */
 import { comparePaired } from '../infilling/statistics';
+import {
+  completionsOf,
+  decodingAgainst,
+  goalOf,
+  PEER_GOALS,
+  roundsOf,
+  type PeerGoal,
+} from './beside';
 import { ceilingOf, sameQualityPoint, type RunFigures } from './figures';
 import type { Evidence } from './load';
 import { linkTo, NOT_MEASURED, points, range, times } from './markdown';
@@ -7,7 +15,6 @@ import { linkTo, NOT_MEASURED, points, range, times } from './markdown';
 /** The paper's, of its 7.3B with three tokens. */
 export const SAME_QUALITY_GOAL = 2.57;
 export const EXACT_GOAL = 0.97;
-const PEER_GOALS = { same: 2.5, other: 1.5 } as const;
 /** HumanEval single-line infilling has so many tasks; fewer are a sample. */
 const ALL_TASKS = 1033;
 
@@ -59,7 +66,8 @@ function sameQualityGoal({ runs }: Evidence, model: string): Goal {
   );
   if (!run) return missing(goal);
   const [same, ceiling] = [sameQualityPoint(run), ceilingOf(run)];
-  const sample = run.tasks < ALL_TASKS ? `a sample, ${run.tasks} of ${ALL_TASKS} tasks` : '';
+  const tasks = same?.figures.tasks ?? run.tasks;
+  const sample = tasks < ALL_TASKS ? `a sample, ${tasks} of ${ALL_TASKS} tasks` : '';
   const top = ceiling
     ? `ceiling on this machine ${times(ceiling.figures.speedUp)}: every step takes ${ceiling.figures.tokensPerStep.toFixed(2)} tokens, right or wrong`
     : '';
@@ -101,7 +109,7 @@ function exactGoal({ runs }: Evidence, model: string): Goal {
   const { run, point } = slowest;
   const { speedUp, speedUpInterval, same } = point.figures;
   // Speed that changes the text is none: every run must have plain decoding's.
-  const changed = measured.find((each) => each.point.figures.same < each.run.tasks);
+  const changed = measured.find(({ point: { figures } }) => figures.same < figures.tasks);
   return {
     ...{ goal, met: speedUp >= EXACT_GOAL && !changed, raw: linkTo(run.file) },
     figure: `${times(speedUp)} (${range(speedUpInterval, (value) => value.toFixed(2))})`,
@@ -112,38 +120,87 @@ function exactGoal({ runs }: Evidence, model: string): Goal {
   };
 }
 
-function peerGoals({ peers, runs }: Evidence, model: string): Goal[] {
+function peerGoals(evidence: Evidence, model: string): Goal[] {
   return (['same', 'other'] as const).map((which) => {
     const against = which === 'same' ? 'the same GGUF' : 'its fastest quantisation';
     const goal = `${model}: decoding ≥ ${PEER_GOALS[which]} × llama.cpp on ${against}`;
-    const found = peers.flatMap(({ file, models }) =>
-      models
-        .filter((each) => each.model === model && (each.peer === 'same') === (which === 'same'))
-        .flatMap(({ lines }) => lines.filter(({ what }) => /^decoding at/.test(what)).slice(0, 1))
-        .map((line) => ({ file, line })),
+    return (
+      completionGoal(evidence, model, which, goal) ??
+      productGoal(evidence, model, which, goal) ??
+      missing(goal)
     );
-    // The one in which our engine fares worst.
-    const worst = found.sort((a, b) => b.line.ratio - a.line.ratio)[0];
-    if (!worst) return missing(goal);
-    const plain = 1 / worst.line.ratio;
-    const exact = largest(
-      runs,
-      ({ header, kind, points }) =>
-        header.model === model && kind === 'line' && points.some(({ mode }) => mode === 'exact'),
-    );
-    const point = exact?.points.find(({ mode }) => mode === 'exact');
-    const whole = plain * (point?.figures.speedUp ?? 1);
-    return {
-      ...{ goal, met: whole >= PEER_GOALS[which], figure: times(whole) },
-      remark: list(
-        `${worst.line.what}, plain against plain ${times(plain)}`,
-        point
-          ? `exact mode over plain ${times(point.figures.speedUp)}; the figure is their product`
-          : 'exact mode was not measured on lines',
-      ),
-      raw: list(linkTo(worst.file), exact && point ? linkTo(exact.file) : ''),
-    };
   });
+}
+
+/** From whole completions: the context and threads in which our engine fares worst. */
+function completionGoal(
+  { completions }: Evidence,
+  model: string,
+  which: PeerGoal,
+  goal: string,
+): Goal | undefined {
+  const found = completionsOf(completions).current.flatMap(({ file, threads, summary }) => {
+    if (summary.model !== model || goalOf(summary.peer) !== which) return [];
+    const ratio = decodingAgainst(summary, 'exact', 'llama');
+    if (ratio === undefined) return [];
+    const plain = decodingAgainst(summary, 'ar', 'llama') ?? NaN;
+    const lookup = decodingAgainst(summary, 'exact', 'llama-lookup');
+    return [{ file, threads, summary, ratio, plain, lookup }];
+  });
+  const worst = found.toSorted((a, b) => a.ratio - b.ratio)[0];
+  if (!worst) return undefined;
+  const { threads, summary, ratio, plain, lookup } = worst;
+  const others = found.filter((each) => each !== worst);
+  const nameOf = (each: typeof worst) =>
+    `context ${each.summary.context}, ${each.threads} threads ${times(each.ratio)}`;
+  return {
+    ...{ goal, met: ratio >= PEER_GOALS[which], figure: times(ratio) },
+    remark: list(
+      `the worst of ${found.length}: context ${summary.context}, ${threads} threads`,
+      `plain against plain ${times(plain)}`,
+      lookup === undefined ? '' : `against its own lookup ${times(lookup)}`,
+      ...others.map(nameOf),
+    ),
+    raw: list(...new Set(found.map(({ file }) => linkTo(file)))),
+  };
+}
+
+/** Where no whole completions were measured: a plain step against a plain one, times exact mode. */
+function productGoal(
+  { peers, runs }: Evidence,
+  model: string,
+  which: PeerGoal,
+  goal: string,
+): Goal | undefined {
+  const found = roundsOf(peers).current.flatMap(({ file, summary }) =>
+    summary.model === model && goalOf(summary.peer) === which
+      ? summary.lines
+          .filter(({ what }) => /^decoding at/.test(what))
+          .slice(0, 1)
+          .map((line) => ({ file, line }))
+      : [],
+  );
+  // The one in which our engine fares worst.
+  const worst = found.toSorted((a, b) => b.line.ratio - a.line.ratio)[0];
+  if (!worst) return undefined;
+  const plain = 1 / worst.line.ratio;
+  const exact = largest(
+    runs,
+    ({ header, kind, points }) =>
+      header.model === model && kind === 'line' && points.some(({ mode }) => mode === 'exact'),
+  );
+  const point = exact?.points.find(({ mode }) => mode === 'exact');
+  const whole = plain * (point?.figures.speedUp ?? 1);
+  return {
+    ...{ goal, met: whole >= PEER_GOALS[which], figure: times(whole) },
+    remark: list(
+      `${worst.line.what}, plain against plain ${times(plain)}`,
+      point
+        ? `exact mode over plain ${times(point.figures.speedUp)}; the figure is their product`
+        : 'exact mode was not measured on lines',
+    ),
+    raw: list(linkTo(worst.file), exact && point ? linkTo(exact.file) : ''),
+  };
 }
 
 function headOneGoal({ infilling }: Evidence): Goal {

@@ -1,13 +1,18 @@
 /** Reads what the report is made of: raw results of the benches, told apart by their heads. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import {
   parseResults as parseInfilling,
   type Results as InfillingResults,
 } from '../infilling/results';
-import { parseResults as parsePeers } from '../peers/results';
+import {
+  parseResults as parseCompletions,
+  type CompletionHeader,
+} from '../peers/completion-results';
+import { completionSummaries, type CompletionSummary } from '../peers/completion-summary';
+import { parseResults as parsePeers, type Header as PeersHeader } from '../peers/results';
 import { summaries, type Summary } from '../peers/summary';
 import { keyOf, parseResults as parseSteps } from '../steps/results';
 import { KINDS, tasksOf } from '../steps/tasks';
@@ -24,17 +29,30 @@ export const RAW_FOLDERS = [
   'bench/infilling/results',
 ];
 
-export interface PeerFigures {
+export interface PeerFigures extends Pick<PeersHeader, 'threads' | 'processor' | 'environment'> {
   readonly file: string;
-  readonly threads: number;
-  readonly processor: string;
   readonly models: readonly Summary[];
+}
+
+/** Whole completions beside llama.cpp. */
+export interface PeerCompletions {
+  readonly file: string;
+  readonly header: CompletionHeader;
+  readonly groups: readonly CompletionSummary[];
 }
 
 /** Measures of training/, of heads on held-out text. */
 export interface HeadsMeasures {
   readonly file: string;
+  /** Of the training run. */
   readonly name: string;
+  readonly base: string;
+  readonly kind: string;
+  readonly layers: number;
+  /** Tokens that base and heads predict together; older files lack this and the shortlist. */
+  readonly tokens?: number | undefined;
+  /** Tokens that the heads may propose, the most frequent ones. */
+  readonly shortlist?: number | undefined;
   readonly positions: number;
   readonly ppl: Readonly<Record<string, number>>;
   readonly dynamic: readonly {
@@ -42,11 +60,16 @@ export interface HeadsMeasures {
     readonly ppl: number;
     readonly tokens: number;
   }[];
+  /** With the base's own choice, by head. */
+  readonly agreement: Readonly<Record<string, number>>;
+  /** Tokens a step of exact mode. */
+  readonly accepted?: number | undefined;
 }
 
 export interface Evidence {
   readonly runs: readonly RunFigures[];
   readonly peers: readonly PeerFigures[];
+  readonly completions: readonly PeerCompletions[];
   readonly judges: readonly JudgeFigures[];
   readonly infilling: readonly { readonly file: string; readonly results: InfillingResults }[];
   readonly heads: readonly HeadsMeasures[];
@@ -54,10 +77,19 @@ export interface Evidence {
   readonly files: readonly { readonly file: string; readonly sha256: string }[];
 }
 
+const shares = z.record(z.string(), z.number());
 const measuresSchema = z.object({
+  tokens: z.number().optional(),
+  shortlist: z.number().optional(),
   positions: z.number(),
-  ppl: z.record(z.string(), z.number()),
+  ppl: shares,
   ppl_d: z.array(z.object({ epsilon: z.number(), ppl: z.number(), tokens: z.number() })),
+  agreement: shares,
+  accepted: z.number().optional(),
+});
+const trainingSchema = z.object({
+  base_id: z.string(),
+  heads: z.object({ kind: z.string(), layers: z.number().default(1) }),
 });
 
 /**
@@ -68,6 +100,7 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
   const expected = await allExpected(root);
   const runs: RunFigures[] = [];
   const peers: PeerFigures[] = [];
+  const completions: PeerCompletions[] = [];
   const infilling: Evidence['infilling'][number][] = [];
   const judged: { file: string; text: string }[] = [];
   const files: { file: string; sha256: string }[] = [];
@@ -84,6 +117,9 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     } else if (kind === 'peers-run') {
       const { header, rows } = parsePeers(text, file);
       peers.push({ file, ...header, models: summaries([...rows.values()]) });
+    } else if (kind === 'peers-completions-run') {
+      const { header, rows } = parseCompletions(text, file);
+      completions.push({ file, header, groups: completionSummaries([...rows.values()]) });
     } else if (kind === 'infilling-run') {
       infilling.push({ file, results: parseInfilling(text, file) });
     } else if (kind === 'judge-run') {
@@ -93,17 +129,35 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     }
   }
   const heads: HeadsMeasures[] = [];
-  for (const name of await names(join(root, 'training/results'))) {
-    const path = join(root, 'training/results', name, 'measures.json');
-    const text = await readFile(path, 'utf8').catch(() => undefined);
-    if (text === undefined) continue;
-    const { positions, ppl, ppl_d: dynamic } = measuresSchema.parse(JSON.parse(text));
+  for (const path of await measuredHeads(join(root, 'training/results'))) {
+    const text = await readFile(path, 'utf8');
     const file = relative(root, path);
     take(file, text);
-    heads.push({ file, name, positions, ppl, dynamic });
+    heads.push(await headsMeasures(path, file, text));
   }
   const judges = judged.map(({ file, text }) => judgeFigures(file, parseJudge(text, file), runs));
-  return { runs, peers, judges, infilling, heads, files };
+  return { runs, peers, completions, judges, infilling, heads, files };
+}
+
+/** Of every training run that was measured, with all its heads or its first ones alone. */
+async function measuredHeads(results: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await names(results)) {
+    const measures = (await names(join(results, name))).filter((each) =>
+      /^measures.*\.json$/.test(each),
+    );
+    found.push(...measures.map((each) => join(results, name, each)));
+  }
+  return found;
+}
+
+/** @throws when the measures, or the run's configuration beside them, are not as training writes them */
+async function headsMeasures(path: string, file: string, text: string): Promise<HeadsMeasures> {
+  const { ppl_d: dynamic, ...measures } = measuresSchema.parse(JSON.parse(text));
+  const config = await readFile(join(dirname(path), 'config.json'), 'utf8');
+  const { base_id: base, heads } = trainingSchema.parse(JSON.parse(config));
+  const name = basename(dirname(path));
+  return { file, name, base, kind: heads.kind, layers: heads.layers, ...measures, dynamic };
 }
 
 /** @throws when a file of bench/steps has no rows */

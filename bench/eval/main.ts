@@ -3,14 +3,14 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readCatalog } from '../../src/models/catalog';
 import { checkCurve } from '../../src/models/threshold-curve';
-import { oneOf, parse, tell, UsageError } from '../command-line';
+import { oneOf, parse, tell, UsageError, whole } from '../command-line';
 import { curveOf } from '../steps/curve';
 import { readResults as readSteps } from '../steps/results';
 import { calibrationOf } from './calibrate';
 import { loadEvidence, loadRun, RAW_FOLDERS } from './load';
 import { PARTS, planOf } from './plan';
 import { reportOf } from './report';
-import { runJobs, type JudgeChoice } from './run';
+import { runJobs, type JudgeChoice, type PeerGgufs } from './run';
 
 const USAGE = `npm run eval -- [OPTIONS]                  measures, resumable: the same command goes on
 npm run eval -- report [FOLDER...] [--out FILE]  bench/REPORT.md from raw results
@@ -24,9 +24,13 @@ npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: defa
   --judge URL        an OpenAI-compatible endpoint (…/v1); the texts to judge are sent there
   --judge-model NAME what to ask it for; without --judge, a model of the catalogue
   --judge-key NAME   environment variable with its key
+  --judgements N     at most so many; 400 when absent
+  --gguf ID=FILE     for peers: a model's own GGUF file, when it is on this machine; repeatable
+  --peer-gguf ID=FILE  another quantisation for llama.cpp alone; repeatable
+  --draft-gguf ID=FILE a smaller model that llama.cpp may draft with; repeatable
   --list             only shows what would be run`;
 
-async function measure(args: readonly string[], root: string): Promise<void> {
+async function measure(args: readonly string[], root: string, prepare: () => void): Promise<void> {
   const { values, positionals } = parse(args, {
     quick: { type: 'boolean', default: false },
     part: { type: 'string', multiple: true },
@@ -37,6 +41,10 @@ async function measure(args: readonly string[], root: string): Promise<void> {
     judge: { type: 'string' },
     'judge-model': { type: 'string' },
     'judge-key': { type: 'string' },
+    judgements: { type: 'string' },
+    gguf: { type: 'string', multiple: true },
+    'peer-gguf': { type: 'string', multiple: true },
+    'draft-gguf': { type: 'string', multiple: true },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   });
@@ -44,8 +52,8 @@ async function measure(args: readonly string[], root: string): Promise<void> {
   if (positionals.length > 0) throw new UsageError(`Unexpected ${positionals.join(' ')}.`);
   const { quick } = values;
   const parts = values.part?.map((part) => oneOf('--part', part, PARTS));
-  const [threads, minutes] = [Number(values.threads), Number(values.minutes ?? Infinity)];
-  if (!Number.isInteger(threads) || threads < 1) throw new UsageError('--threads takes a number.');
+  const threads = whole('--threads', values.threads);
+  const minutes = Number(values.minutes ?? Infinity);
   if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0.');
   const catalog = await readCatalog(join(root, 'models'));
   const wanted = values.model ?? (quick ? [catalog.default] : catalog.models.map(({ id }) => id));
@@ -55,36 +63,72 @@ async function measure(args: readonly string[], root: string): Promise<void> {
   const jobs = planOf({ models, main: catalog.default, quick }).filter(
     ({ part }) => parts === undefined || parts.includes(part),
   );
+  const judge = judgeOf(values);
+  const ggufs = ggufsOf(values, wanted);
   if (values.list) {
     for (const job of jobs) {
       const { name, type } = job;
-      if (type !== 'steps') console.log(name);
+      if (type === 'judge') console.log(name);
+      else if (type === 'peers') console.log(`${name} · ${job.model}`);
       else {
         const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
-        console.log(`${name} · ${tasks} tasks · ${job.modes.join(' ')}`);
+        const few = job.sampled
+          ? ` · ${job.sampled.modes.join(' ')} on ${job.sampled.count} of them`
+          : '';
+        console.log(`${name} · ${tasks} tasks · ${job.modes.join(' ')}${few}`);
       }
     }
     return;
   }
   const folder = resolve(values.out ?? join(root, quick ? 'out/eval-quick' : 'out/eval'));
   const until = performance.now() + 60_000 * minutes;
-  const judge = judgeOf(values.judge, values['judge-model'], values['judge-key']);
-  const whole = await runJobs(jobs, { root, folder, threads, until, judge });
+  prepare();
+  const done = await runJobs(jobs, { root, folder, threads, until, judge, ggufs });
   console.log(`Raw results: ${folder}. The report of them: npm run eval -- report ${folder}`);
-  if (!whole) console.log('There is more to measure: run the same command again.');
+  if (!done) console.log('There is more to measure: run the same command again.');
 }
 
-function judgeOf(
-  url: string | undefined,
-  model: string | undefined,
-  key: string | undefined,
-): JudgeChoice {
-  if (url === undefined) return { model };
+interface JudgeFlags {
+  readonly judge?: string | undefined;
+  readonly 'judge-model'?: string | undefined;
+  readonly 'judge-key'?: string | undefined;
+  readonly judgements?: string | undefined;
+}
+
+function judgeOf({
+  judge: url,
+  'judge-model': model,
+  'judge-key': key,
+  judgements: most,
+}: JudgeFlags): JudgeChoice {
+  const judgements = most === undefined ? undefined : whole('--judgements', most);
+  if (url === undefined) return { model, judgements };
   if (!URL.canParse(url) || !/^https?:/.test(url)) throw new UsageError('--judge takes a URL.');
   if (model === undefined) throw new UsageError('--judge needs --judge-model NAME.');
   const secret = key === undefined ? undefined : process.env[key];
   if (key !== undefined && !secret) throw new UsageError(`The variable ${key} is empty.`);
-  return { endpoint: { url, key: secret }, model };
+  return { endpoint: { url, key: secret }, model, judgements };
+}
+
+interface GgufFlags {
+  readonly gguf?: readonly string[] | undefined;
+  readonly 'peer-gguf'?: readonly string[] | undefined;
+  readonly 'draft-gguf'?: readonly string[] | undefined;
+}
+
+/** @throws {UsageError} for a file that is of no model that is measured */
+function ggufsOf(flags: GgufFlags, models: readonly string[]): PeerGgufs {
+  const pairs = (name: keyof GgufFlags) =>
+    (flags[name] ?? []).map((pair): [string, string] => {
+      const at = pair.indexOf('=');
+      const [id, file] = [pair.slice(0, at), pair.slice(at + 1)];
+      if (at < 1 || file === '') throw new UsageError(`--${name} takes ID=FILE, not ${pair}.`);
+      if (!models.includes(id)) throw new UsageError(`--${name}: ${id} is not measured.`);
+      return [id, resolve(file)];
+    });
+  const peers = new Map<string, string[]>();
+  for (const [id, file] of pairs('peer-gguf')) peers.set(id, [...(peers.get(id) ?? []), file]);
+  return { own: new Map(pairs('gguf')), peers, drafting: new Map(pairs('draft-gguf')) };
 }
 
 async function report(args: readonly string[], root: string): Promise<void> {
@@ -116,19 +160,31 @@ async function calibrate(args: readonly string[], root: string): Promise<void> {
     throw new UsageError('calibrate takes a results file of own places and one of the curve.');
   }
   const made = curveOf(await readSteps(curve), basename(curve));
-  const calibrated = calibrationOf(await loadRun(own, root));
+  const run = await loadRun(own, root);
+  if (run.header.model !== made.model || run.header.headsSha256 !== made.headsSha256) {
+    throw new Error(`${own} and ${curve} are not of the same heads.`);
+  }
+  const calibrated = calibrationOf(run);
   const out = resolve(values.out ?? join(root, 'models', made.model, 'thresholds.json'));
   await writeFile(out, `${JSON.stringify(checkCurve({ ...made, calibrated }), null, 2)}\n`);
-  console.log(`${out}: ε_b ${calibrated.epsilon}, chosen on ${calibrated.tasks} places`);
+  const { epsilon, rows, tasks } = calibrated;
+  console.log(`${out}: ε_b ${epsilon}, ${rows} rows a step at most, chosen on ${tasks} places`);
 }
 
-/** @param root of the checkout */
-export async function main(argv: readonly string[], root: string): Promise<number> {
+/**
+ * @param root of the checkout
+ * @param prepare called before anything is measured, once the flags are known to be sound
+ */
+export async function main(
+  argv: readonly string[],
+  root: string,
+  prepare: () => void,
+): Promise<number> {
   const [name, ...args] = argv;
   try {
     if (name === 'report') await report(args, root);
     else if (name === 'calibrate') await calibrate(args, root);
-    else await measure(argv, root);
+    else await measure(argv, root, prepare);
     return 0;
   } catch (error) {
     return tell(error, USAGE);

@@ -31,6 +31,8 @@ export interface StepsJob {
   readonly modes: readonly ModeSpec[];
   /** Tasks, the first ones of the shuffle. */
   readonly count: number;
+  /** Modes that the first `count` of those suffice for, such as thresholds far from any goal. */
+  readonly sampled?: { readonly modes: readonly ModeSpec[]; readonly count: number };
   readonly maxTokens: number;
 }
 
@@ -44,12 +46,15 @@ export interface JudgeJob {
   readonly judgements: number;
 }
 
-/** bench/peers. */
+/** bench/peers: single steps, or whole completions. */
 export interface PeersJob {
   readonly type: 'peers';
   readonly part: 'peers';
   readonly name: string;
   readonly model: string;
+  readonly completions: boolean;
+  /** The run's own when absent. */
+  readonly threads?: number;
   readonly quick: boolean;
 }
 
@@ -66,9 +71,20 @@ export interface PlanOptions {
 }
 
 const ALL = Infinity;
-const THRESHOLDS = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0];
-const FEWER_THRESHOLDS = [1, 0.8, 0.6, 0.4, 0];
+const THRESHOLDS = [1, 0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0];
+const FEWER_THRESHOLDS = [1, 0.9, 0.8, 0.5, 0];
+/** From here down a sample shows how much quality is lost. */
+const SAMPLED_BELOW = 0.7;
+const SAMPLE = 300;
+const SAMPLE_OF_LONG = 100;
+const SAMPLE_WITHOUT_HEADS = 200;
+/** What may become a default; 1 needs no showing. */
+const CALIBRATED_THRESHOLDS = [0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5];
+const OPEN_THRESHOLDS = [0.8, 0.6, 0.4, 0.2, 0];
 const QUICK_THRESHOLDS = [0.8, 0.4];
+/** Rows of a step of exact mode at most. */
+const BUDGETS = [2, 3, 4, 6, 8];
+const QUICK_BUDGETS = [8];
 /** The paper's ablation is at this ε_b. */
 const FIXED = 0.5;
 /** Parts of fast mode that are switched, one at a time. `mask` and 0.5 of it are of independent heads. */
@@ -78,30 +94,39 @@ const SWITCHED_CHAINED = ['alpha=1', ...SWITCHED, 'chains=3'];
 
 /** Judgements of one judge, controls included. */
 const MOST_JUDGEMENTS = 400;
+const QUICK_JUDGEMENTS = 16;
 
-export function planOf({ models, main, quick }: PlanOptions): Job[] {
+export function planOf({ models: all, main, quick }: PlanOptions): Job[] {
+  // The one that most depends on comes first.
+  const models = [...all].sort((a, b) => Number(b.id === main) - Number(a.id === main));
   const jobs = models.flatMap((model) => jobsOf(model, model.id === main, quick));
-  const texts = jobs.filter(({ part }) => part === 'open-ended').map(({ name }) => name);
-  if (texts.length > 0) {
-    const judgements = quick ? 24 : MOST_JUDGEMENTS;
-    jobs.push({ type: 'judge', part: 'judge', name: 'judge', texts, judgements });
+  for (const { id } of models) {
+    const texts = jobs.filter(
+      ({ part, name }) => part === 'open-ended' && name.startsWith(`${id}.`),
+    );
+    if (texts.length === 0) continue;
+    const judgements = quick ? QUICK_JUDGEMENTS : MOST_JUDGEMENTS;
+    const names = texts.map(({ name }) => name);
+    jobs.push({ type: 'judge', part: 'judge', name: `${id}.judge`, texts: names, judgements });
   }
-  const peers = models.map(({ id }): PeersJob => ({
-    type: 'peers',
-    part: 'peers',
-    name: 'peers',
-    model: id,
-    quick,
-  }));
-  return [...jobs, ...peers];
+  return [...jobs, ...models.flatMap(({ id }) => peersJobs(id, quick))];
+}
+
+function peersJobs(model: string, quick: boolean): PeersJob[] {
+  const job = { type: 'peers', part: 'peers', model, quick } as const;
+  const steps: PeersJob = { ...job, name: 'peers', completions: false };
+  const whole: PeersJob = { ...job, name: 'peers.completions', completions: true };
+  if (quick) return [steps, whole];
+  return [steps, whole, { ...whole, name: 'peers.completions.1-thread', threads: 1 }];
 }
 
 function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
   const [own, ...others] = headsNames(model);
-  // Without heads there is no method to measure; plain and exact mode stay.
+  // Without heads there is no method to measure; plain and exact mode stay, on a sample.
   const fast = (thresholds: readonly number[]) =>
     own === undefined ? [] : (quick ? QUICK_THRESHOLDS : thresholds).map((e) => `fast:${e}`);
-  const sample = (count: number, few: number) => (quick ? few : count);
+  const sample = (count: number, few: number) =>
+    quick ? few : own === undefined ? Math.min(count, SAMPLE_WITHOUT_HEADS) : count;
   const job = (
     part: Part,
     kind: Kind,
@@ -113,34 +138,43 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
     name: [model.id, part, kind, heads].filter(Boolean).join('.'),
   });
 
-  const sweep = ['ar', 'exact', ...fast(main ? THRESHOLDS : FEWER_THRESHOLDS)];
+  const thresholds = main ? THRESHOLDS : FEWER_THRESHOLDS;
+  const sweep = ['ar', 'exact', ...fast(thresholds)];
+  const low = fast(thresholds.filter((epsilon) => epsilon < SAMPLED_BELOW));
+  const sampled = (count: number) =>
+    quick || low.length === 0 ? {} : { sampled: { modes: low, count } };
   const jobs = [
-    job('quality', 'line', sweep, sample(ALL, 16)),
-    job('quality', 'span', sweep, sample(ALL, 6)),
-    job('quality', 'held-out', sweep, sample(ALL, 6)),
+    { ...job('quality', 'line', sweep, sample(ALL, 12)), ...sampled(SAMPLE) },
+    { ...job('quality', 'held-out', sweep, sample(ALL, 4)), ...sampled(SAMPLE_OF_LONG) },
+    { ...job('quality', 'span', sweep, sample(ALL, 4)), ...sampled(SAMPLE_OF_LONG) },
     job('drafts', 'line', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(200, 4)),
-    job('drafts', 'held-out', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(100, 4)),
+    job('drafts', 'held-out', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(100, 2)),
   ];
   if (own === undefined) {
-    return jobs.map((each) => ({ ...each, modes: each.modes.filter(needsNoHeads) }));
+    return jobs
+      .filter(({ part }) => part !== 'drafts')
+      .map((each) => ({ ...each, modes: each.modes.filter(needsNoHeads) }));
   }
+  const budgets = (quick ? QUICK_BUDGETS : BUDGETS).map((rows) => `exact,rows=${rows}`);
+  const calibrating = ['ar', ...budgets, ...fast(CALIBRATED_THRESHOLDS)];
   const switched = own === 'independent' ? SWITCHED_INDEPENDENT : SWITCHED_CHAINED;
   const modes = ['ar', `fast:${FIXED}`, ...switched.map((each) => `fast:${FIXED},${each}`)];
   jobs.push(
     job('ablation', 'line', modes, sample(200, 4)),
-    job('ablation', 'held-out', modes, sample(100, 2)),
-    job('calibration', 'own', ['ar', ...fast(THRESHOLDS)], sample(ALL, 4)),
+    job('ablation', 'held-out', modes, sample(100, 1)),
+    job('calibration', 'own', calibrating, sample(120, 2)),
   );
-  const open = ['ar', ...fast([0.8, 0.6, 0.4, 0.2, 0])];
+  const open = ['ar', ...fast(OPEN_THRESHOLDS)];
+  const length = (tokens: number) => ({ maxTokens: quick ? 64 : tokens });
   jobs.push(
-    job('open-ended', 'sentence', open, sample(ALL, 4), { maxTokens: 100 }),
-    job('open-ended', 'prose', open, sample(ALL, 2), { maxTokens: 200 }),
+    job('open-ended', 'sentence', open, sample(ALL, 3), length(100)),
+    job('open-ended', 'prose', open, sample(ALL, 1), length(200)),
   );
   const kinds = ['ar', 'exact', ...fast(FEWER_THRESHOLDS)];
   for (const heads of others.length > 0 ? [own, ...others] : []) {
     jobs.push(
-      job('heads', 'line', kinds, sample(200, 4), { heads }),
-      job('heads', 'held-out', kinds, sample(100, 4), { heads }),
+      job('heads', 'line', kinds, sample(200, 2), { heads }),
+      job('heads', 'held-out', kinds, sample(100, 1), { heads }),
     );
   }
   return jobs;

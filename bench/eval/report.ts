@@ -1,8 +1,11 @@
 /** From the evidence to the page and its plots. Pure: what is not in the raw files is not in the report. */
 import { basename } from 'node:path';
 import { describeEnvironment } from '../environment';
+import { besideSections } from './beside';
+import { calibrationOf, CALIBRATES } from './calibrate';
 import { ablationOf, sameQualityPoint, sweepOf, type ModePoint, type RunFigures } from './figures';
 import { goalsOf } from './goals';
+import { headsSections, shortlistsCompared } from './heads';
 import type { JudgeFigures, JudgedLine, Share } from './judge/figures';
 import type { Evidence } from './load';
 import { linkTo, NOT_MEASURED, percent, points, range, tableOf, times } from './markdown';
@@ -20,7 +23,9 @@ export interface Report {
 }
 
 /** @param models of the catalogue, those without any figure included */
-export function reportOf(evidence: Evidence, models: readonly string[]): Report {
+export function reportOf(all: Evidence, models: readonly string[]): Report {
+  const calibrations = all.runs.filter(({ kind }) => kind === CALIBRATES);
+  const evidence = { ...all, runs: all.runs.filter(({ kind }) => kind !== CALIBRATES) };
   const plots = new Map<string, string>();
   const plot = (name: string, content: string | undefined, alternative: string): string[] => {
     if (content === undefined) return [];
@@ -43,6 +48,7 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
       sweeps.flatMap((run) => [
         `### ${nameOf(run)}`,
         ...plot(`${stemOf(run)}-quality.svg`, qualityPlot(run), 'quality against speed-up'),
+        sweepVerdict(run),
         sweepTable(run),
         ...plot(`${stemOf(run)}-steps.svg`, stepsPlot(run), 'tokens of a step over ε_b'),
         rawOf(run),
@@ -51,10 +57,23 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
     '## Exact mode',
     'The text is that of plain decoding; the speed depends on the drafts.',
     exactTable(runs),
-    '## Perplexity of the heads',
-    'PPL<sub>d</sub>: of as many tokens a place as the generation rule chooses, on held-out rows of training’s ' +
-      'corpus (training/README.md).',
-    perplexityTable(evidence),
+    '## Calibration',
+    'Defaults of fast mode (ε_b) and of exact mode (rows of a step at most), chosen on places of this repository’s own ' +
+      'code, which nothing else here is about; they stand in `models/*/thresholds.json`. ε_b is the fastest that keeps ' +
+      'the quality by edit similarity and beats exact mode; at 1 fast mode decodes as exact mode does.',
+    ...orMissing(
+      calibrations.flatMap((run) => [
+        `### ${nameOf(run)}`,
+        calibrationVerdict(run),
+        sweepTable(run),
+        rawOf(run),
+      ]),
+    ),
+    '## Heads',
+    'On held-out rows of training’s corpus ([how](../training/README.md)); T<sub>n</sub> predicts n tokens, the ' +
+      'base’s own among them. PPL_n of chained and shared heads is conditional on the tokens between, so kinds are ' +
+      'compared by PPL_1:n and by the accepted length, tokens a step of exact mode.',
+    ...orMissing(headsSections(evidence.heads)),
     '## Ablation',
     'Fast mode at one ε_b, with one part of the rule switched.',
     ...orMissing(
@@ -81,12 +100,13 @@ export function reportOf(evidence: Evidence, models: readonly string[]): Report 
       ]),
     ),
     '## Beside llama.cpp',
-    'One step of one row behind a prefill, medians; below 1 our engine is faster or smaller.',
-    peerTable(evidence),
+    'node-llama-cpp on the same prompts, in the same run ([how](peers/README.md)). Of whole completions times are ' +
+      'medians, CPU seconds and tokens means; the cache holds nothing of the prompt before.',
+    ...orMissing(besideSections(evidence.peers, evidence.completions)),
     '## What was not measured',
     absent(evidence, models),
     '## Machines, versions, seeds',
-    machineTable(evidence),
+    machineTable(all),
     'Seeds: tasks in the order of SHA-256("1:" and their id); bootstrap with seed 1, 1,000 samples; ' +
       'code is decoded greedily, sentences with temperature 0.7 and seeds 1 to 10.',
     '## Raw files',
@@ -127,6 +147,11 @@ function goalTable(evidence: Evidence, models: readonly string[]): string {
   );
 }
 
+function calibrationVerdict(run: RunFigures): string {
+  const { epsilon, rows, tasks } = calibrationOf(run);
+  return `**ε_b ${epsilon}, ${rows} rows** a step at most, from ${tasks} places.`;
+}
+
 function sweepTable(run: RunFigures): string {
   const measures = MEASURES.filter((measure) => run.points.some(({ scores }) => scores[measure]));
   const same = sameQualityPoint(run);
@@ -143,19 +168,21 @@ function sweepTable(run: RunFigures): string {
         ? percent(own)
         : `${percent(own)}, ${points(difference)} (${range(interval, points)})`;
     }),
-    `${point.figures.same} of ${run.tasks}`,
+    `${point.figures.same} of ${point.figures.tasks}`,
   ];
   const names = measures.map((measure) => `${MEASURE_NAMES[measure]}, points from plain`);
-  const found = same
-    ? `**Same-quality speed-up ${times(same.figures.speedUp)}** (${range(same.figures.speedUpInterval, (value) => value.toFixed(2))}) at ε_b ${same.epsilon ?? ''}.`
-    : 'No ε_b is shown to keep the quality of plain decoding.';
-  return [
-    found,
-    tableOf(
-      ['mode', 'speed-up', 'tokens a step', 'cost of a step', ...names, 'same text'],
-      run.points.map(row),
-    ),
-  ].join('\n\n');
+  return tableOf(
+    ['mode', 'speed-up', 'tokens a step', 'cost of a step', ...names, 'same text'],
+    run.points.map(row),
+  );
+}
+
+function sweepVerdict(run: RunFigures): string {
+  const same = sameQualityPoint(run);
+  if (!same) return 'No ε_b is shown to keep the quality of plain decoding.';
+  const { speedUp, speedUpInterval } = same.figures;
+  const interval = range(speedUpInterval, (value) => value.toFixed(2));
+  return `**Same-quality speed-up ${times(speedUp)}** (${interval}) at ε_b ${same.epsilon ?? ''}.`;
 }
 
 const speed = ({ figures, mode }: ModePoint): string =>
@@ -172,7 +199,7 @@ function exactTable(runs: readonly RunFigures[]): string {
         point.mode,
         speed(point),
         point.figures.tokensPerStep.toFixed(2),
-        `${point.figures.same} of ${run.tasks}`,
+        `${point.figures.same} of ${point.figures.tasks}`,
         held(point, 'head'),
         held(point, 'lookup'),
         linkTo(run.file),
@@ -210,24 +237,6 @@ function ablationTable(run: RunFigures): string {
   );
 }
 
-function perplexityTable({ heads }: Evidence): string {
-  const epsilons = [
-    ...new Set(heads.flatMap(({ dynamic }) => dynamic.map(({ epsilon }) => epsilon))),
-  ];
-  const shown = epsilons.sort((a, b) => a - b);
-  return tableOf(
-    ['heads', 'PPL_1', 'PPL_2', 'PPL_3', ...shown.map((epsilon) => `ε_b ${epsilon}`), 'raw'],
-    heads.map(({ name, ppl, dynamic, file }) => [
-      name,
-      ...['1', '2', '3'].map((n) => ppl[n]?.toFixed(1) ?? NOT_MEASURED),
-      ...shown.map(
-        (epsilon) => dynamic.find((each) => each.epsilon === epsilon)?.ppl.toFixed(1) ?? '',
-      ),
-      linkTo(file),
-    ]),
-  );
-}
-
 function judgeSection({
   judge,
   endpoint,
@@ -262,29 +271,9 @@ function judgeSection({
   ];
 }
 
-function peerTable({ peers }: Evidence): string {
-  const rows = peers.flatMap(({ file, threads, models }) =>
-    models.flatMap(({ model, peer, lines }) =>
-      lines.flatMap(({ what, unit, ours, theirs, ratio }) =>
-        theirs
-          ? [
-              [
-                ...[`${model}, ${what}, ${unit}`, peer === 'same' ? 'same file' : peer],
-                ...[number(ours.median), number(theirs.median), ratio.toFixed(2)],
-                ...[String(threads), linkTo(file)],
-              ],
-            ]
-          : [],
-      ),
-    ),
-  );
-  return tableOf(['', 'llama.cpp with', 'DynaMo', 'llama.cpp', 'ratio', 'threads', 'raw'], rows);
-}
-
-const number = (value: number): string => value.toFixed(value < 100 ? 2 : 0);
-
 /** What the evidence is meant to hold and does not. */
-function absent({ runs, peers, judges }: Evidence, models: readonly string[]): string {
+function absent(evidence: Evidence, models: readonly string[]): string {
+  const { runs, peers, completions, judges, heads } = evidence;
   const lines: string[] = [];
   for (const model of models) {
     const own = runs.filter(({ header }) => header.model === model);
@@ -301,21 +290,33 @@ function absent({ runs, peers, judges }: Evidence, models: readonly string[]): s
     }
     lacks('ablation', own.some(isAblation));
     lacks(
-      'beside llama.cpp',
+      'single steps beside llama.cpp',
       peers.some((each) => each.models.some((peer) => peer.model === model)),
     );
+    for (const threads of [2, 1]) {
+      lacks(
+        `whole completions beside llama.cpp, ${threads} threads`,
+        completions.some(
+          ({ header, groups }) =>
+            header.threads === threads && groups.some((group) => group.model === model),
+        ),
+      );
+    }
   }
   if (judges.length === 0) lines.push('- Open-ended text: no judge’s verdicts.');
+  if (!shortlistsCompared(heads)) {
+    lines.push(
+      '- Drafts without a shortlist: the shipped graphs have one, and training has not measured the same heads ' +
+        'with another (`measure --shortlist N --out measures-N.json`).',
+    );
+  }
   lines.push(
-    '- Energy a completion: these machines have no counter that can be read.',
-    '- Beside llama.cpp: time of a whole completion, CPU seconds; bench/peers measures steps and prefills.',
-    '- Drafts without a shortlist: the graphs have none.',
-    '- llama.cpp’s own speculation: node-llama-cpp’s is not run by bench/peers.',
+    '- Energy a completion: these machines have no counter that can be read; CPU seconds stand for it.',
   );
   return lines.join('\n');
 }
 
-function machineTable({ runs, peers }: Evidence): string {
+function machineTable({ runs, peers, completions }: Evidence): string {
   const files = new Map(runs.map(({ file, header }) => [file, header]));
   const ours = [...files].map(([file, header]) => [
     linkTo(file),
@@ -323,9 +324,16 @@ function machineTable({ runs, peers }: Evidence): string {
     header.threads === null ? 'the engine’s choice' : String(header.threads),
     `${header.heads}${header.headsSha256 ? ` \`${header.headsSha256.slice(0, 12)}\`` : ''}`,
   ]);
-  const beside = peers.map(({ file, processor, threads }) => [
-    ...[linkTo(file), processor, String(threads), ''],
+  const beside = peers.map(({ file, processor, threads, environment }) => [
+    linkTo(file),
+    environment ? describeEnvironment(environment) : processor,
+    ...[String(threads), ''],
+  ]);
+  const wholes = completions.map(({ file, header: { environment, peer, threads } }) => [
+    linkTo(file),
+    `${describeEnvironment(environment)}, node-llama-cpp ${peer}`,
+    ...[String(threads), ''],
   ]);
   const heading = ['raw', 'machine and versions', 'threads', 'heads (SHA-256)'];
-  return tableOf(heading, [...ours, ...beside], 'words');
+  return tableOf(heading, [...ours, ...beside, ...wholes], 'words');
 }

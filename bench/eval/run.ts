@@ -1,5 +1,6 @@
 /** Runs what is planned, one results file after the other, and says how far it is. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findInstalled } from '../../src/models/installed';
@@ -19,12 +20,24 @@ export interface RunOptions {
   /** When nothing more is begun, on performance.now's clock. */
   readonly until: number;
   readonly judge: JudgeChoice;
+  readonly ggufs: PeerGgufs;
+}
+
+/** GGUF files on this machine for bench/peers, by model. */
+export interface PeerGgufs {
+  readonly own: ReadonlyMap<string, string>;
+  /** Other quantisations, for llama.cpp alone. */
+  readonly peers: ReadonlyMap<string, readonly string[]>;
+  /** What llama.cpp may draft with. */
+  readonly drafting: ReadonlyMap<string, string>;
 }
 
 /** Who judges: what the user named, or a model of this machine. */
 export interface JudgeChoice {
   readonly endpoint?: { readonly url: string; readonly key: string | undefined };
   readonly model: string | undefined;
+  /** At most; what the plan says when absent. */
+  readonly judgements: number | undefined;
 }
 
 const SEED = 1;
@@ -58,33 +71,42 @@ async function isInstalled(id: string, root: string): Promise<boolean> {
 }
 
 async function runSteps(
-  { name, model, heads, kind, modes, count, maxTokens }: StepsJob,
+  { name, model, heads, kind, modes, count, sampled, maxTokens }: StepsJob,
   { root, folder, threads, until }: RunOptions,
   say: (text: string) => void,
 ): Promise<boolean> {
   const all = await tasksOf(kind, root);
   // The sentences' order keeps a prompt from following itself.
   const tasks = (kind === 'sentence' ? all : shuffled(all, SEED)).slice(0, count);
+  const first = new Set(tasks.slice(0, sampled?.count).map(({ id }) => id));
   return await measureSteps({
     ...{ root, model, heads, modes, maxTokens, threads, tasks, until },
     ...{ out: join(folder, `${name}.jsonl`), precision: 'int8', test: true },
+    wants: ({ id }, mode) => first.has(id) || !sampled?.modes.includes(mode),
     onProgress: (done, { id }) => say(`${done}/${tasks.length} ${id}`),
   });
 }
 
 async function runJudging(
   { name, texts, judgements }: JudgeJob,
-  { root, folder, threads, until, judge: { endpoint, model } }: RunOptions,
+  { root, folder, threads, until, judge: { endpoint, model, judgements: most } }: RunOptions,
   say: (text: string) => void,
 ): Promise<boolean> {
+  const there = texts
+    .map((each) => join(folder, `${each}.jsonl`))
+    .filter((each) => existsSync(each));
+  if (there.length === 0) {
+    say('passed over: there are no texts yet (--part open-ended)');
+    return true;
+  }
   const place = { suite: join(root, 'models'), worker: join(root, 'dist/worker.js') };
   const judge = endpoint
     ? endpointJudge(endpoint.url, model ?? '', endpoint.key)
     : await localJudge(place, model, threads);
   try {
     return await runJudge(judge, {
-      ...{ root, judgements, until, out: join(folder, `${name}.jsonl`) },
-      texts: texts.map((each) => join(folder, `${each}.jsonl`)),
+      ...{ root, judgements: most ?? judgements, until, out: join(folder, `${name}.jsonl`) },
+      texts: there,
       onProgress: (done, all) => say(`${done}/${all} judgements by ${judge.name}`),
     });
   } finally {
@@ -92,18 +114,29 @@ async function runJudging(
   }
 }
 
+/** With the model's own file, and then with every other one that was named for it. */
 function runPeers(
-  { name, model, quick }: PeersJob,
-  { root, folder, threads, until }: RunOptions,
+  { name, model, completions, threads, quick }: PeersJob,
+  { root, folder, until, ggufs, ...options }: RunOptions,
 ): void {
-  const minutes = (until - performance.now()) / 60_000;
-  const args = [
-    ...[join(root, 'bench/peers/peers.mjs'), '--model', model, '--threads', String(threads)],
-    ...['--out', join(folder, `${name}.jsonl`)],
-    ...(Number.isFinite(minutes) ? ['--minutes', String(minutes)] : []),
-    ...(quick ? ['--quick'] : []),
-  ];
-  const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`bench/peers ended with exit code ${String(status)}.`);
+  const own = ggufs.own.get(model);
+  const drafting = completions ? ggufs.drafting.get(model) : undefined;
+  for (const peer of [undefined, ...(ggufs.peers.get(model) ?? [])]) {
+    const minutes = (until - performance.now()) / 60_000;
+    if (minutes <= 0) return;
+    const args = [
+      ...[join(root, 'bench/peers/peers.mjs'), '--model', model],
+      ...['--threads', String(threads ?? options.threads)],
+      ...['--out', join(folder, `${name}.jsonl`)],
+      ...(own === undefined ? [] : ['--gguf', `${model}=${own}`]),
+      ...(peer === undefined ? [] : ['--peer-gguf', peer]),
+      ...(drafting === undefined ? [] : ['--draft-gguf', drafting]),
+      ...(completions ? ['--completions'] : []),
+      ...(Number.isFinite(minutes) ? ['--minutes', String(minutes)] : []),
+      ...(quick ? ['--quick'] : []),
+    ];
+    const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+    if (error) throw error;
+    if (status !== 0) throw new Error(`bench/peers ended with exit code ${String(status)}.`);
+  }
 }

@@ -1,5 +1,6 @@
 /** The results file of the peer bench: what was measured, one row a model, context and round. */
 import { z } from 'zod';
+import { environmentSchema } from '../environment';
 import { resultsFile } from '../results-file';
 
 const measured = z.object({
@@ -19,6 +20,8 @@ const header = z.object({
   version: z.literal(1),
   threads: z.number(),
   processor: z.string(),
+  /** Older files lack this. */
+  environment: environmentSchema.optional(),
 });
 export type Header = z.infer<typeof header>;
 

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Engine, modelFiles } from '../../src/engine/client';
 import type { InstalledModel } from '../../src/models/installed';
+import { completedLine } from '../infilling/rule';
+import type { CompletionOutcome, Way } from './completion-results';
+import { MAX_TOKENS, type CompletionTask } from './completion-tasks';
 
 /** One prefill, and single steps behind it. */
 export interface Measured {
@@ -23,11 +26,15 @@ export interface Memory {
   readonly peak: number;
 }
 
+export type Completed = Omit<CompletionOutcome, 'memory'>;
+
 export interface Side {
   readonly name: string;
   /** Time to load, in its process, ms. */
   load(): Promise<number>;
   measure(context: number, repeats: number): Promise<Measured>;
+  /** A whole completion, nothing of the prompt being in the cache. */
+  complete(task: CompletionTask, way: Way): Promise<Completed>;
   memory(): Memory;
   close(): Promise<void>;
 }
@@ -39,37 +46,111 @@ export interface SideOptions {
 
 export function ours(worker: string, model: InstalledModel, options: SideOptions): Side {
   const engine = new Engine({ worker });
-  let pid = 0;
   return {
     name: 'DynaMo',
     async load() {
-      const before = new Set(children());
-      const { loadMs } = await engine.load(modelFiles(model), options);
-      pid = children().find((child) => !before.has(child)) ?? 0;
+      // One state alone: no prompt is there already when it is asked for in another mode.
+      const { loadMs } = await engine.load(modelFiles(model), { ...options, cacheMegabytes: 0 });
       return loadMs;
     },
     async measure(context, repeats) {
       const { prefillMs, stepMs } = await engine.measure({ rows: 3, context, repeats });
       return { prefillMs, stepMs: stepMs.slice(0, 1), threeRowsMs: stepMs[2] };
     },
-    memory: () => memoryOf(pid),
+    complete: (task, way) => ownCompletion(engine, task, way === 'exact' ? 'exact' : 'ar'),
+    memory: () => memoryOf(engine.pid ?? 0),
     close: () => engine.dispose(),
   };
 }
 
+async function ownCompletion(
+  engine: Engine,
+  { id, place, line, prompt }: CompletionTask,
+  mode: 'ar' | 'exact',
+): Promise<Completed> {
+  // Another text in between: its state takes the place of the one before.
+  const other = { prompt: '#', chat: false, maxTokens: 1, mode: 'ar', epsilon: 1 } as const;
+  await engine.generate(other);
+  let firstMs: number | undefined;
+  const cpuBefore = cpuMsOf(engine.pid ?? 0);
+  const started = performance.now();
+  const first = () => void (firstMs ??= performance.now() - started);
+  const decoding = { mode, epsilon: 1, maxTokens: MAX_TOKENS } as const;
+  const result = await (typeof place === 'string'
+    ? engine.generate({ prompt: place, chat: false, ...decoding }, first)
+    : engine.complete(
+        { ...place, multiline: !line, raw: true, stream: true, ...decoding },
+        undefined,
+        first,
+      ));
+  const ms = performance.now() - started;
+  const cpuMs = cpuMsOf(engine.pid ?? 0) - cpuBefore;
+  const { promptTokens, reusedTokens, tokens, text, steps } = result;
+  if (promptTokens !== prompt.length || reusedTokens > MOST_REUSED) {
+    throw new Error(
+      `${id}: the prompt has ${promptTokens} tokens, ${reusedTokens} of them in the cache, instead of ${prompt.length} and none.`,
+    );
+  }
+  const drafts = steps.flatMap(({ draft }) => draft ?? []);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  return {
+    ...{ ms, firstMs: firstMs ?? ms, tokens, text, cpuMs },
+    ...(mode === 'exact' && {
+      drafts: {
+        tried: sum(drafts.map((draft) => draft.tokens)),
+        held: sum(drafts.map(({ accepted }) => accepted)),
+      },
+    }),
+  };
+}
+
+/** A prompt may begin with the text in between. */
+const MOST_REUSED = 1;
+
 const loaded = z.object({ loadMs: z.number() });
 const measured = z.object({ prefillMs: z.number(), stepMs: z.array(z.number()).min(1) });
+const completed = z.object({
+  ms: z.number(),
+  firstMs: z.number(),
+  tokens: z.number(),
+  text: z.string(),
+  drafts: z.object({ tried: z.number(), held: z.number() }).optional(),
+});
 
-export function peer(folder: string, gguf: string, options: SideOptions): Side {
+const SPECULATION = { llama: 'none', 'llama-lookup': 'lookup', 'llama-draft': 'draft' } as const;
+
+export interface PeerFiles {
+  readonly gguf: string;
+  /** Of a smaller model with the same tokens, for its own speculation. */
+  readonly draft?: string | undefined;
+}
+
+/** @param stop ids that end our texts */
+export function peer(
+  folder: string,
+  { gguf, draft }: PeerFiles,
+  stop: readonly number[],
+  options: SideOptions,
+): Side {
   const child = spawn(process.execPath, [join(folder, 'peer.mjs')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ask = asker(child);
+  const pid = child.pid ?? 0;
   return {
     name: 'llama.cpp',
-    load: async () => loaded.parse(await ask({ load: gguf, ...options })).loadMs,
+    load: async () => loaded.parse(await ask({ load: gguf, draft, ...options })).loadMs,
     measure: async (context, repeats) => measured.parse(await ask({ context, repeats })),
-    memory: () => memoryOf(child.pid ?? 0),
+    async complete({ prompt, line }, way) {
+      const speculation = SPECULATION[way as keyof typeof SPECULATION];
+      const request = { complete: prompt, stop, line, maxTokens: MAX_TOKENS, speculation };
+      const cpuBefore = cpuMsOf(pid);
+      const made = completed.parse(await ask(request));
+      const cpuMs = cpuMsOf(pid) - cpuBefore;
+      // Ours ends in front of the line's end.
+      return { ...made, cpuMs, text: line ? completedLine(made.text) : made.text };
+    },
+    memory: () => memoryOf(pid),
     close: () =>
       new Promise((resolve) => {
         child.once('close', () => resolve());
@@ -94,14 +175,19 @@ function asker(child: ChildProcess): (request: object) => Promise<unknown> {
     });
 }
 
-function children(): number[] {
-  const list = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
-  return list.trim().split(' ').map(Number);
-}
-
 function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const bytes = (name: string): number =>
     1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? NaN);
   return { resident: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
+
+/** Linux counts CPU time for programs in hundredths of a second on x64. */
+const TICK_MS = 10;
+
+/** User and system time are the 14th and 15th field; the second one, a name, may hold spaces. */
+function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return TICK_MS * (Number(fields[11]) + Number(fields[12]));
 }

@@ -10,14 +10,16 @@ import { modeFigures } from './summary';
  * @throws when the run has no thresholds, or no plain decoding to compare them with
  */
 export function curveOf({ header, rows }: Results, file: string): ThresholdCurve {
-  const { model, heads, precision, threads, modes } = header;
+  const { model, heads, headsSha256, precision, threads, modes } = header;
   const all = [...rows.values()];
   const thresholds = modes.flatMap((mode) => plainThreshold(mode) ?? []).sort((a, b) => a - b);
   if (!modes.includes('ar') || thresholds.length === 0) {
     throw new Error(`${file} has no curve: run with --modes ar,fast:1,fast:0.5,… first.`);
   }
+  if (headsSha256 === undefined) throw new Error(`${file} does not tell which heads it is of.`);
   return checkCurve({
-    ...{ kind: 'threshold-curve', version: 1, model, heads, precision, threads, results: file },
+    ...{ kind: 'threshold-curve', version: 2, model, heads, headsSha256, precision, threads },
+    results: file,
     tasks: all.length,
     kinds: [...new Set(all.map(({ kind }) => kind))],
     curve: thresholds.map((epsilon) => pointOf(epsilon, header.modes, all)),

@@ -1,7 +1,8 @@
 /** One run: a model, tasks and modes, every task's row appended as soon as it is known. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Engine, modelFiles } from '../../src/engine/client';
+import { Engine } from '../../src/engine/client';
+import { filesWithDefaults } from '../../src/engine/select-model';
 import { findInstalled } from '../../src/models/installed';
 import { dataDirectory, type Precision } from '../../src/models/paths';
 import { environmentOf } from '../environment';
@@ -22,6 +23,8 @@ export interface Measurement {
   /** The model's own when absent. */
   readonly heads?: string | undefined;
   readonly modes: readonly ModeSpec[];
+  /** Whether a task is decoded in a mode; all are when absent. */
+  readonly wants?: (task: StepTask, mode: ModeSpec) => boolean;
   readonly maxTokens: number;
   readonly threads?: number | undefined;
   /** Whether to run the tests of tasks that have some on every text. */
@@ -38,7 +41,7 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const suite = join(root, 'models');
   const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
   if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
-  const files = modelFiles(installed, measurement.heads);
+  const files = await filesWithDefaults(suite, installed, measurement.heads);
   const trained = installed.heads.sets.find(({ name }) => name === files.heads?.name);
   const header: RunHeader = {
     kind: 'steps-run',
@@ -50,6 +53,7 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
     maxTokens,
     threads: threads ?? null,
     ...(trained && { headsSha256: trained.description.sha256 }),
+    ...(files.defaults?.rows !== undefined && { rows: files.defaults.rows }),
     environment: environmentOf(root),
   };
   await mkdir(dirname(out), { recursive: true });
@@ -63,9 +67,13 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   let done = tasks.length - todo.length;
   try {
     await engine.load(files, threads === undefined ? {} : { threads });
-    await runTasks(engine, todo, modes, maxTokens, measurement.until, async (task, row) => {
-      await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
-      measurement.onProgress(++done, task, row);
+    const { wants, until } = measurement;
+    await runTasks(engine, todo, {
+      ...{ modes, wants, maxTokens, until },
+      async write(task, row) {
+        await appendRow(out, evaluator ? await tested(task, row, evaluator) : row);
+        measurement.onProgress(++done, task, row);
+      },
     });
   } finally {
     await engine.dispose();

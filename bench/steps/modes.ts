@@ -5,12 +5,12 @@
 import type { CompletionRequest } from '../../src/engine/protocol';
 
 /**
- * `ar`, `exact`, `exact-heads`, `exact-lookup` (one source of drafts alone), `fast:EPSILON`, the last
- * one with switches behind it: see SWITCHES.
+ * `ar`, `exact`, `exact,rows=N` (so many rows of a step at most), `exact-heads`, `exact-lookup` (one
+ * source of drafts alone), `fast:EPSILON`, the last one with switches behind it: see SWITCHES.
  */
 export type ModeSpec = string;
 
-export type Decoding = Pick<CompletionRequest, 'mode' | 'epsilon' | 'drafts' | 'fast'>;
+export type Decoding = Pick<CompletionRequest, 'mode' | 'epsilon' | 'rows' | 'drafts' | 'fast'>;
 type Fast = NonNullable<CompletionRequest['fast']>;
 
 /** What `NAME=VALUE` changes in fast mode; undefined for a value that the switch does not take. */
@@ -40,23 +40,30 @@ export function splitModes(list: string): ModeSpec[] {
 export function decodingFor(spec: ModeSpec): Decoding {
   const [mode = '', ...switches] = spec.split(',');
   const [name = '', value] = mode.split(':');
-  const epsilon = value === undefined ? 0.5 : within(value, 0, 1, Number);
+  const epsilon = value === undefined ? undefined : within(value, 0, 1, Number);
   if (name === 'fast' && epsilon !== undefined) {
     if (switches.length === 0) return { mode: 'fast', epsilon };
     return { mode: 'fast', epsilon, fast: switches.reduce(switched, {}) };
   }
+  const rows = rowsOf(spec);
+  if (rows !== undefined) return { mode: 'exact', rows };
   if (value === undefined && switches.length === 0) {
-    if (name === 'ar') return { mode: 'ar', epsilon: 0.5 };
-    if (name === 'exact') return { mode: 'exact', epsilon: 0.5 };
+    if (name === 'ar' || name === 'exact') return { mode: name };
     if (name === 'exact-heads' || name === 'exact-lookup') {
       const drafts = { heads: name === 'exact-heads', lookup: name === 'exact-lookup' };
-      return { mode: 'exact', epsilon: 0.5, drafts };
+      return { mode: 'exact', drafts };
     }
   }
   throw new RangeError(
-    `There is no mode "${spec}": ar, exact, exact-heads, exact-lookup or fast:E, the last one with ` +
+    `There is no mode "${spec}": ar, exact, exact,rows=N, exact-heads, exact-lookup or fast:E, the last one with ` +
       `switches behind it (${Object.keys(SWITCHES).join(', ')}), as fast:0.5,otsu=off.`,
   );
+}
+
+/** Rows of a step at most, where an exact mode names them; undefined for every other mode. */
+export function rowsOf(spec: ModeSpec): number | undefined {
+  const rows = /^exact,rows=(\d)$/.exec(spec)?.[1];
+  return rows === undefined ? undefined : counted(rows, 8, Number);
 }
 
 /** ε_b of fast mode with nothing switched; undefined for every other mode. */

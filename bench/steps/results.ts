@@ -15,6 +15,8 @@ const header = z.object({
   threads: z.number().nullable(),
   /** SHA-256 of the trained heads; newer ones may have the same name. Older files lack this. */
   headsSha256: z.string().optional(),
+  /** Rows of a step of exact mode at most, the model's default; where there is one. */
+  rows: z.number().optional(),
   environment: environmentSchema.optional(),
 });
 

@@ -11,14 +11,20 @@ import type { StepTask } from './tasks';
 
 const BLOCK = 4;
 
-/** @param until when no more blocks are begun, on performance.now's clock */
+export interface TaskRun {
+  readonly modes: readonly ModeSpec[];
+  /** Whether a task is decoded in a mode; all are when absent. */
+  readonly wants?: ((task: StepTask, mode: ModeSpec) => boolean) | undefined;
+  readonly maxTokens: number;
+  /** When no more blocks are begun, on performance.now's clock. */
+  readonly until?: number | undefined;
+  readonly write: (task: StepTask, row: ResultRow) => Promise<void>;
+}
+
 export async function runTasks(
   engine: Pick<Engine, 'complete' | 'generate'>,
   tasks: readonly StepTask[],
-  modes: readonly ModeSpec[],
-  maxTokens: number,
-  until: number | undefined,
-  write: (task: StepTask, row: ResultRow) => Promise<void>,
+  { modes, wants = () => true, maxTokens, until, write }: TaskRun,
 ): Promise<void> {
   for (let start = 0, turn = 0; start < tasks.length; start += BLOCK, turn++) {
     if (until !== undefined && performance.now() > until) return;
@@ -28,7 +34,8 @@ export async function runTasks(
       const spec = modes[(i + turn) % modes.length] ?? '';
       for (const [index, task] of block.entries()) {
         const made = outcomes[index];
-        if (made) made[spec] = outcomeOf(await decode(engine, task, spec, maxTokens), spec);
+        if (made && wants(task, spec))
+          made[spec] = outcomeOf(await decode(engine, task, spec, maxTokens), spec);
       }
     }
     for (const [index, task] of block.entries()) {

@@ -6,6 +6,8 @@ import type { Outcome, ResultRow, Results } from './results';
 
 export interface ModeFigures {
   readonly mode: string;
+  /** Decoded in this mode; there may be more in others. */
+  readonly tasks: number;
   readonly tokens: number;
   readonly steps: number;
   readonly tokensPerStep: number;
@@ -60,6 +62,7 @@ export function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigur
   const drafts = own.flatMap((outcome) => outcome.drafts);
   return {
     mode,
+    tasks: pairs.length,
     tokens,
     steps: lengths.length,
     tokensPerStep: tokens / lengths.length,
@@ -123,7 +126,7 @@ export function describe(figures: readonly KindFigures[]): string {
       lines.push(
         `  ${each.mode.padEnd(12)} ${each.speedUp.toFixed(3)} × (${low.toFixed(3)} to ${high.toFixed(3)})` +
           ` · ${each.tokensPerStep.toFixed(3)} tokens a step · ${each.msPerToken.toFixed(1)} ms a token` +
-          ` · same text ${each.same} of ${tasks}`,
+          ` · same text ${each.same} of ${each.tasks}`,
         `    steps of ${shares.filter(Boolean).join(', ')}`,
       );
       for (const source of ['head', 'lookup'] as const) {

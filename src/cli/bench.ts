@@ -6,7 +6,7 @@ import type { DecodeMode, GenerationResult } from '../engine/protocol';
 import { CommandLineEngine, type ProviderReport } from './engine';
 import { median } from './median';
 import { measureNextKey, type NextKey } from './next-key';
-import { engineChoice, engineFlags, parse } from './options';
+import { decodingOf, engineChoice, engineFlags, parse } from './options';
 import { providerLine } from './present';
 import { describeSteps, stepFigures } from './step-figures';
 import { table, type Align } from './table';
@@ -48,7 +48,7 @@ export async function bench(args: readonly string[]): Promise<void> {
       for (const mode of modes) {
         // A prompt never follows itself: its rows would still be in the cache.
         for (const prompt of PROMPTS) {
-          const request = { prompt, chat: false, maxTokens, mode, epsilon: choice.epsilon };
+          const request = { prompt, chat: false, maxTokens, ...decodingOf({ ...choice, mode }) };
           const result = await session.engine.generate(request);
           if (round > 0) results.get(mode)?.push(result); // The first round warms up.
         }

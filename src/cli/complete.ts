@@ -66,7 +66,7 @@ const task = z.object({
   language: z.string().max(100).optional(),
   maxTokens: z.int().min(1).max(32_768).optional(),
   mode: z.enum(MODES).optional(),
-  epsilon: z.number().min(0).max(1).optional(),
+  epsilon: z.number().min(0).max(1).exactOptional(),
   temperature: z.number().min(0).max(10).exactOptional(),
   seed: z.int().exactOptional(),
   fast: fastOptions.exactOptional(),
@@ -112,6 +112,7 @@ async function answerLine(
   }
   const { id, model, heads, order, ...given } = parsed.data;
   const { temperature = choice.temperature, seed = choice.seed, fast, drafts } = given;
+  const { epsilon = choice.epsilon } = given;
   const request: CompletionRequest = {
     prefix: given.prefix,
     suffix: given.suffix ?? '',
@@ -120,7 +121,7 @@ async function answerLine(
     raw: given.raw ?? false,
     maxTokens: given.maxTokens ?? choice.maxTokens ?? MAX_TOKENS,
     mode: given.mode ?? choice.mode,
-    epsilon: given.epsilon ?? choice.epsilon,
+    ...(epsilon !== undefined && { epsilon }),
     ...(temperature !== undefined && { temperature }),
     ...(seed !== undefined && { seed }),
     ...(fast && { fast }),

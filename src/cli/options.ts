@@ -8,8 +8,6 @@ import { UsageError } from './usage';
 
 export const MODES: readonly DecodeMode[] = ['ar', 'exact', 'fast'];
 
-export const DEFAULT_EPSILON = 0.5;
-
 type FlagTable = NonNullable<ParseArgsConfig['options']>;
 
 /** Options of everything that loads a model. */
@@ -33,7 +31,8 @@ export interface EngineChoice {
   /** Undefined lets the provider decide: int8 on the CPU, fp16 on a GPU. */
   readonly precision: Precision | undefined;
   readonly mode: DecodeMode;
-  readonly epsilon: number;
+  /** The model's own default when undefined. */
+  readonly epsilon: number | undefined;
   /** Name of the model's heads, or `none`; the catalogue's default when undefined. */
   readonly heads: string | undefined;
   readonly temperature: number | undefined;
@@ -50,7 +49,7 @@ export interface EngineChoice {
 export function decodingOf({ mode, epsilon, temperature, seed }: EngineChoice) {
   return {
     mode,
-    epsilon,
+    ...(epsilon !== undefined && { epsilon }),
     ...(temperature !== undefined && { temperature }),
     ...(seed !== undefined && { seed }),
   };
@@ -74,7 +73,7 @@ export function engineChoice(
     model: text(values.model),
     precision: optional('--precision', text(values.precision), precisions),
     mode: oneOf('--mode', text(values.mode) ?? 'exact', MODES),
-    epsilon: number('--epsilon', text(values.epsilon), 0, 1) ?? DEFAULT_EPSILON,
+    epsilon: number('--epsilon', text(values.epsilon), 0, 1),
     heads: text(values.heads),
     temperature: number('--temperature', text(values.temperature), 0, 10),
     seed: integer('--seed', text(values.seed), 0, 2 ** 31 - 1),

@@ -18,7 +18,8 @@ Options of complete, generate and bench:
   --model ID            default: the catalogue's
   --precision P         int8 (default) or fp32
   --mode M              ar, exact (default) or fast
-  --epsilon E           the static threshold of fast mode, 0 to 1
+  --epsilon E           the static threshold of fast mode, 0 to 1; default: the model's own, which keeps the
+                        quality (fast mode decodes as exact mode does where only 1 is known to)
   --heads NAME          which of the model's token heads, or none
   --temperature T       draws tokens; 0 (default) takes the likeliest
   --seed N              of the draws

@@ -43,6 +43,14 @@ export class CutMemory {
   }
 }
 
+/** α_c for a kind of heads: chained ones know what stands before them. 0 without a table. */
+export function exponentOf(
+  { table, mask }: Pick<Required<FastOptions>, 'table' | 'mask'>,
+  kind: Proposal['kind'],
+): number {
+  return table === undefined ? 0 : (mask.alpha ?? (kind === 'independent' ? 1 : 0));
+}
+
 export class Cutter {
   /** What the last cut left, in the order of J. */
   readonly cells: Cells;
@@ -57,9 +65,11 @@ export class Cutter {
     this.cells = memory.cells;
     this.blur = memory.blur;
     const { table, mask } = this.settings;
-    const maskOf = (alpha: number) =>
-      table && alpha !== 0 ? memory.mask(table, { ...mask, alpha }) : undefined;
-    this.masks = { independent: maskOf(mask.alpha ?? 1), chained: maskOf(mask.alpha ?? 0) };
+    const maskOf = (kind: Proposal['kind']) => {
+      const alpha = exponentOf(this.settings, kind);
+      return table && alpha !== 0 ? memory.mask(table, { ...mask, alpha }) : undefined;
+    };
+    this.masks = { independent: maskOf('independent'), chained: maskOf('chained') };
   }
 
   /** The mask of a kind of heads; undefined where J is taken as it is. */

@@ -27,6 +27,8 @@ export interface DecodeOptions extends SamplingOptions {
   readonly mode?: 'ar' | 'exact' | 'fast';
   /** Where exact mode's drafts come from; without any it decodes plainly. */
   readonly drafter?: Drafter;
+  /** Rows of a step of exact mode at most. */
+  readonly rows?: number;
   /** What of the drafter's sources this generation may use. */
   readonly drafts?: DraftSources;
   /** Fast mode's heads and thresholds; without them it decodes plainly. */
@@ -113,12 +115,12 @@ function strategyOf(
   stepper: Stepper,
   choose: Chooser,
   prompt: readonly number[],
-  { mode = 'ar', drafter, drafts, fast, trace }: DecodeOptions,
+  { mode = 'ar', drafter, drafts, rows, fast, trace }: DecodeOptions,
 ): Strategy {
   if (mode === 'fast' && fast) return fastStrategy(stepper, fast.proposer, fast, trace);
   if (mode === 'exact' && drafter) {
     drafter.begin(prompt, drafts);
-    return exactStrategy(stepper, choose, drafter, trace);
+    return exactStrategy(stepper, choose, drafter, rows, trace);
   }
   return plainStrategy(stepper, choose, trace);
 }

@@ -18,33 +18,38 @@ const MOST_ROWS = 8;
 
 const NO_DRAFT: Draft = { tokens: [], source: 'lookup' };
 
-/** @param drafter knows the prompt already */
+/**
+ * @param drafter knows the prompt already
+ * @param rows of a step at most
+ */
 export function exactStrategy(
   stepper: Stepper,
   choose: Chooser,
   drafter: Drafter,
+  rows = MOST_ROWS,
   trace?: TraceOptions,
 ): Strategy {
+  const mostRows = Math.min(rows, MOST_ROWS);
   return {
     passed: (tokens) => drafter.passed(tokens),
     async advance(pending, room, signal) {
       const started = performance.now();
-      const most = Math.min(room, MOST_ROWS) - pending.length;
+      const most = Math.min(room, mostRows) - pending.length;
       const draft = most > 0 ? await drafter.draft(pending, most, signal) : NO_DRAFT;
       const { tokens: drafts, source } = draft;
       const draftMs = performance.now() - started;
       const before = stepper.length;
-      const rows = [...pending, ...drafts];
+      const fed = [...pending, ...drafts];
       let accepted = 0;
       try {
-        const predictions = await stepper.step(rows, signal);
+        const predictions = await stepper.step(fed, signal);
         const stepped = performance.now();
         const judging = predictions.slice(pending.length - 1);
         const verified = verify(judging, drafts, choose);
         accepted = verified.accepted;
         const finished = performance.now();
         drafter.learn(draft, accepted, {
-          rows: rows.length,
+          rows: fed.length,
           draftMs,
           stepMs: finished - started - draftMs,
         });
@@ -52,7 +57,7 @@ export function exactStrategy(
         return {
           choices: verified.choices,
           source,
-          rows: rows.length,
+          rows: fed.length,
           held: accepted,
           ...(drafts.length > 0 && { draft: { source, tokens: drafts.length, accepted } }),
           ...(trace && { trace: exactTrace(judging, draft, accepted, trace, draftMs, decideMs) }),

@@ -11,11 +11,12 @@
  * Knows proposals. It must not know steps, models or text.
  */
 import type { Choice } from './choose';
-import { Cutter, type OrderTrace } from './cut';
+import { Cutter, exponentOf, type OrderTrace } from './cut';
 import type { FastOptions } from './fast-options';
 import { jointOf, type Joint } from './joint';
-import type { Proposal } from './proposal';
+import { headAt, type Candidates, type Proposal } from './proposal';
 import { seededRandom } from './random';
+import { staticThreshold } from './threshold';
 
 export type { OrderTrace } from './cut';
 
@@ -59,6 +60,30 @@ export function createFastChooser(options: FastOptions): FastChooser {
     joint.fill(cells, 1, 0, undefined);
     return { ...pick(joint, 1), tried };
   };
+}
+
+/** What rounding can add to a cell, which is computed in another order than the bound. */
+const SLACK = 1 + 1e-9;
+
+/**
+ * Whether heads of a kind could make a step of up to `orders` tokens longer than one, whatever they say.
+ * Not where the largest value that J could have, head 1's likeliest, is below every order's threshold;
+ * only a mask can lift a value above that.
+ *
+ * @throws {ModelOutputError} when `last` is no prediction
+ */
+export function headsCount(
+  settings: Required<FastOptions>,
+  last: Candidates,
+  kind: Proposal['kind'],
+  orders: number,
+): boolean {
+  const { epsilon, maxOrder, temperature, topK } = settings;
+  const most = epsilon === 1 ? 1 : Math.min(maxOrder, orders);
+  if (most < 2) return false;
+  if (exponentOf(settings, kind) !== 0) return true;
+  const [likeliest = 0] = headAt(last, temperature, topK).probabilities;
+  return likeliest * SLACK >= staticThreshold(epsilon, most);
 }
 
 /** The orders from the largest down that are tried, up to the first that is chosen, if one is. */

@@ -34,6 +34,9 @@ export interface FastOptions {
   readonly repeats?: 'token' | 'ngram';
 }
 
+/** ε_b of a model that was not calibrated: that of the paper's ablation. */
+export const DEFAULT_EPSILON = 0.5;
+
 /** The paper's settings, with everything on. */
 export const FAST_DEFAULTS = {
   maxOrder: 4,

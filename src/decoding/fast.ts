@@ -5,7 +5,7 @@
  *
  * Knows steps and proposals. What is chosen is `fast-choice.ts`'s business.
  */
-import { createFastChooser, type FastChooser } from './fast-choice';
+import { createFastChooser, headsCount, type FastChooser } from './fast-choice';
 import { FAST_DEFAULTS, type FastOptions } from './fast-options';
 import { feed } from './plain';
 import { proposalBehind } from './propose';
@@ -38,9 +38,15 @@ export function fastStrategy(
   const choose: FastChooser = createFastChooser(settings);
   const output: number[] = [];
 
+  /** Who looks at the decision wants to see what the heads say, also where they cannot change it. */
+  function asks(last: RowPrediction): boolean {
+    if (trace) return settings.epsilon < 1 && settings.maxOrder > 1;
+    return headsCount(settings, last, proposer.kind, proposer.depth + 1);
+  }
+
   async function decide(last: RowPrediction, rows: number, signal: AbortSignal) {
     const started = performance.now();
-    const alone = settings.epsilon === 1 || settings.maxOrder === 1;
+    const alone = !asks(last);
     const proposal = alone ? only(last) : await proposalBehind(proposer, last, chains, signal);
     const proposed = performance.now();
     const decision = choose(proposal, output);

@@ -98,7 +98,7 @@ export class Generator implements vscode.Disposable {
     progress.report({ message: 'reading' });
     try {
       await this.session.generate(
-        { ...request, mode, epsilon, maxTokens },
+        { ...request, mode, ...(epsilon !== undefined && { epsilon }), maxTokens },
         (step) => {
           tokens += step.n;
           progress.report({ message: `${tokens} tokens` });

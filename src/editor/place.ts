@@ -49,7 +49,7 @@ export function requestAt(
     multiline: lines === 'auto' ? 'auto' : lines === 'multiple',
     raw: false,
     mode,
-    epsilon,
+    ...(epsilon !== undefined && { epsilon }),
     fast,
     drafts: { lookup },
     ...(session.tracing && { trace: { candidates: 1 } }),

@@ -25,8 +25,8 @@ export interface MachineSettings {
 /** What decides how a completion comes about. */
 export interface CompletionSettings {
   readonly mode: DecodeMode;
-  /** The static threshold ε_b, 0 to 1. */
-  readonly epsilon: number;
+  /** The static threshold ε_b, 0 to 1; the model's own when absent. */
+  readonly epsilon?: number;
   readonly lines: 'auto' | 'single' | 'multiple';
   readonly maxTokens: number;
   /** After so many ms the text that there is by then is shown. */
@@ -70,9 +70,10 @@ export function machineSettings(): MachineSettings {
 export function completionSettings(scope?: vscode.ConfigurationScope): CompletionSettings {
   const configuration = vscode.workspace.getConfiguration(SECTION, scope ?? null);
   const value = (key: string): unknown => configuration.get<unknown>(key);
+  const epsilon = value('epsilon');
   return {
     mode: oneOf(value('mode'), MODES, 'exact'),
-    epsilon: within(value('epsilon'), 0, 1, 0.5),
+    ...(typeof epsilon === 'number' && { epsilon: within(epsilon, 0, 1, 0.5) }),
     lines: oneOf(value('lines'), LINES, 'auto'),
     maxTokens: Math.round(within(value('maxTokens'), 8, 512, 64)),
     deadlineMs: within(value('deadline'), 100, 10_000, 1000),

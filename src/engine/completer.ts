@@ -18,8 +18,10 @@ import { decode, type DecodeOptions } from '../decoding/decode';
 import type { Drafter } from '../decoding/drafter';
 import type { Healing } from '../decoding/healing';
 import type { CooccurrenceTable } from '../decoding/cooccurrence';
+import { DEFAULT_EPSILON } from '../decoding/fast-options';
 import type { Proposer, Stepper } from '../decoding/stepper';
 import type { PrefillTrace } from '../decoding/trace';
+import type { ModelDefaults } from '../models/threshold-curve';
 import { chatPrompt, continuationPrompt, promptTail } from './prompt-text';
 import type {
   CompletionRequest,
@@ -47,6 +49,8 @@ export interface CompleterOptions {
   readonly proposer?: Proposer;
   /** The model's co-occurrence table, read when fast mode asks for it first. */
   readonly table?: () => Promise<CooccurrenceTable>;
+  /** How the model decodes where a request does not say. */
+  readonly defaults?: ModelDefaults;
 }
 
 export type Completer = Pick<OpenModel, 'complete' | 'generate'>;
@@ -94,7 +98,7 @@ export function createCompleter(options: CompleterOptions): Completer {
     const stopper = stopperFor(request, context, multiline);
     // Text right of the cursor that the prompt has not, and that may be repeated.
     const beyond = kind === 'continuation' ? suffix : truncated.suffix ? suffix : '';
-    const drafting = request.mode === 'exact';
+    const drafting = modeFor(request, options) === 'exact';
     const text = drafting ? encodeNearby(beyond.slice(0, NEARBY)) : [];
     const nearby = drafting && !raw ? [...text, ...written.flat()] : text;
     const onEnd = (said: readonly number[]): void => {
@@ -153,7 +157,8 @@ export function createCompleter(options: CompleterOptions): Completer {
     signal: AbortSignal,
   ) {
     const { maxTokens, temperature, seed, drafts, trace } = request;
-    const mode = modeFor(request.mode, options);
+    const mode = modeFor(request, options);
+    const { rows = options.defaults?.rows } = request;
     const table = mode === 'fast' ? await options.table?.() : undefined;
     const started = performance.now();
     let prefill: PrefillTrace | undefined;
@@ -162,7 +167,10 @@ export function createCompleter(options: CompleterOptions): Completer {
       mode,
       ...(drafter && { drafter }),
       drafts: { ...drafts, nearby },
-      ...(proposer && { fast: { ...fastOptionsOf(request), table, proposer } }),
+      ...(rows !== undefined && { rows }),
+      ...(proposer && {
+        fast: { ...fastOptionsOf(request), epsilon: epsilonFor(request, options), table, proposer },
+      }),
       ...(trace && { trace }),
       maxTokens,
       stopTokens,
@@ -270,8 +278,21 @@ function remembering<T>(make: (text: string) => T): (text: string) => T {
   };
 }
 
-/** What a mode runs as: without heads or drafts it is plain decoding. */
-function modeFor(asked: DecodeMode, { drafter, proposer }: CompleterOptions): DecodeMode {
+type Asked = Pick<CompletionRequest, 'mode' | 'epsilon'>;
+
+function epsilonFor({ epsilon }: Asked, { defaults }: CompleterOptions): number {
+  return epsilon ?? defaults?.epsilon ?? DEFAULT_EPSILON;
+}
+
+/**
+ * What a mode runs as: without heads or drafts it is plain decoding. Who asks for fast mode and names no
+ * threshold wants speed at the same quality; where the model's own threshold is 1, one token a step, exact
+ * mode has that text sooner.
+ */
+function modeFor(request: Asked, options: CompleterOptions): DecodeMode {
+  const { drafter, proposer } = options;
+  const single = request.epsilon === undefined && epsilonFor(request, options) === 1;
+  const asked = request.mode === 'fast' && single ? 'exact' : request.mode;
   if (asked === 'fast') return proposer ? 'fast' : 'ar';
   return asked === 'exact' && drafter ? 'exact' : 'ar';
 }

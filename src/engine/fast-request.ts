@@ -1,4 +1,4 @@
-/** Fast mode's options, from a request. */
+/** Fast mode's options, from a request; which ε_b counts, the completer knows. */
 import { FAST_DEFAULTS } from '../decoding/fast-options';
 import type { FastModeOptions } from '../decoding/fast';
 import type { CompletionRequest, GenerationRequest } from './protocol';
@@ -8,15 +8,13 @@ import type { CompletionRequest, GenerationRequest } from './protocol';
  * temperature, so that ε_b means the same.
  */
 export function fastOptionsOf({
-  epsilon,
   temperature = 0,
   seed = 0,
   fast = {},
-}: CompletionRequest | GenerationRequest): FastModeOptions {
+}: CompletionRequest | GenerationRequest): Omit<FastModeOptions, 'epsilon'> {
   const { alpha, unseen, ...parts } = fast;
   return {
     ...parts,
-    epsilon,
     seed,
     choice: temperature > 0 ? 'draw' : 'likeliest',
     temperature: temperature > 0 ? temperature : (fast.temperature ?? FAST_DEFAULTS.temperature),

@@ -11,7 +11,7 @@ import { EngineError, ERROR_CODES, ProtocolError } from './errors';
 import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** Sizes that both sides hold to. */
 export const LIMITS = {
@@ -77,8 +77,10 @@ export const draftSources = z.strictObject({
 const decoding = {
   maxTokens: z.int().min(1).max(LIMITS.tokens),
   mode,
-  /** The static threshold ε_b. */
-  epsilon: probability,
+  /** The static threshold ε_b of fast mode; the model's own default when absent. */
+  epsilon: probability.exactOptional(),
+  /** Rows of a step of exact mode at most; the model's own default when absent. */
+  rows: z.int().min(1).max(LIMITS.rows).exactOptional(),
   temperature: z.number().min(0).max(10).exactOptional(),
   seed: z.int().exactOptional(),
   fast: fastOptions.exactOptional(),
@@ -174,6 +176,12 @@ const promptFormat: z.ZodType<PromptFormat> = z.strictObject({
   stop: z.array(name).max(100),
 });
 
+/** How a model decodes where a request does not say, see models/threshold-curve. */
+const modelDefaults = z.strictObject({
+  epsilon: probability.exactOptional(),
+  rows: z.int().min(1).max(LIMITS.rows).exactOptional(),
+});
+
 /** An installed model's files, see models/installed. */
 const modelFiles = z.strictObject({
   id: name,
@@ -192,6 +200,7 @@ const modelFiles = z.strictObject({
       provisional: z.int().min(0).max(6),
     })
     .exactOptional(),
+  defaults: modelDefaults.exactOptional(),
   /** The co-occurrence table, checked when it is first used. */
   table: z.strictObject({ file: path, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).exactOptional(),
   contextLength: z.int().min(1).max(1_048_576),
@@ -224,6 +233,8 @@ const modelInfo = z.strictObject({
     .exactOptional(),
   /** Whether fast mode has a co-occurrence table. */
   table: z.boolean().exactOptional(),
+  /** ε_b of fast mode where a request does not say. */
+  epsilon: probability.exactOptional(),
   /** What runs it; the CPU when absent. */
   provider: provider.exactOptional(),
   loadMs: milliseconds,

@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { findInstalled } from '../models/installed';
+import { findInstalled, type InstalledModel } from '../models/installed';
 import type { Precision } from '../models/paths';
+import { readDefaults } from '../models/threshold-curve';
 import { findAdapters, findRuntime } from './adapters';
 import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
 import { modelFiles } from './client';
@@ -78,7 +79,20 @@ async function filesOf(
   precision: Precision,
 ): Promise<ModelFiles | undefined> {
   const installed = await findInstalled({ suite, home, id, precision });
-  return installed && modelFiles(installed, heads);
+  return installed && (await filesWithDefaults(suite, installed, heads));
+}
+
+/** An installed model as the engine needs it, with the defaults that the suite has for its heads. */
+export async function filesWithDefaults(
+  suite: string,
+  installed: InstalledModel,
+  headsName?: string,
+): Promise<ModelFiles> {
+  const files = modelFiles(installed, headsName);
+  const set = installed.heads.sets.find(({ name }) => name === files.heads?.name);
+  if (!set) return files;
+  const heads = { name: set.name, sha256: set.description.sha256 };
+  return { ...files, defaults: await readDefaults(suite, files.id, heads, files.precision) };
 }
 
 /** Names a model's graphs, so that a verdict on others does not count. */

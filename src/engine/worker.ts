@@ -45,6 +45,7 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
     tokenizer,
     ...(heads && { proposer: heads }),
     ...(model.table && { table: tableReader(model.table) }),
+    ...(model.defaults && { defaults: model.defaults }),
   };
   const costs = new RowCosts();
   await learnRowCosts(stepper, costs, MEASURE_MS);
@@ -60,6 +61,7 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
       contextLength,
       ...(model.heads && { heads: infoOf(model.heads) }),
       table: model.table !== undefined,
+      ...(model.defaults?.epsilon !== undefined && { epsilon: model.defaults.epsilon }),
       provider,
       loadMs: performance.now() - started,
     },

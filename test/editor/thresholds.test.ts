@@ -35,10 +35,10 @@ def subtract(a, b):
 const SHORT = 'for number in range(10):\n    print(number * number)\n';
 const PROMPT = 'def read_json(path):\n    with open(path) as';
 
-const DEFAULTS: ViewSettings = {
-  ...{ mode: 'exact', epsilon: 0.5, useOtsu: true, useBlur: true, alpha: 0, topK: 50 },
+const DEFAULTS = {
+  ...{ mode: 'exact', useOtsu: true, useBlur: true, alpha: 0, topK: 50 },
   ...{ temperature: 0.7, chains: 1, penalty: 1.1, lookup: true },
-};
+} satisfies Partial<ViewSettings>;
 
 describe('the threshold view in a real editor', () => {
   let desk: Desk;
@@ -105,7 +105,9 @@ describe('the threshold view in a real editor', () => {
     await choose('layout', 'plain');
     await choose('chains', '3');
     const place = placeOf(asked);
-    const settings = { ...DEFAULTS, chains: 3 };
+    const card = await readCurve(join(process.cwd(), 'models'), 'qwen2.5-coder-0.5b');
+    const calibrated = card.status === 'measured' ? card.curve.calibrated : undefined;
+    const settings = { ...DEFAULTS, epsilon: calibrated?.epsilon ?? 0.5, chains: 3 };
     const proposal = limited(place.proposal, 3);
     const options = { ...optionsOf(settings), table: place.table };
     const picture = pictureOf(proposal, asked.recent, options, 2);

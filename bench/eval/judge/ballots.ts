@@ -18,14 +18,15 @@ export type Ballot = Pick<JudgeRow, 'type' | 'texts' | 'task' | 'mode' | 'first'
 };
 
 const CONTROLS = 10;
-const FEWEST_CONTROLS = 8;
+/** Texts that both controls are made of, of all judgements; half of them are then controls at most. */
+const CONTROLS_SHARE = 0.25;
 /** Of what the controls leave. */
 const MARKS_SHARE = 0.25;
 
 /** At most `limit`; a pair is always asked in both orders. Fewer where there are too few texts. */
 export function ballotsOf(all: readonly Texts[], limit: number, seed: number): Ballot[] {
-  const usable = all.filter(({ byMode }) => (byMode['ar'] ?? '').trim() !== '');
-  const controls = limit >= 100 ? CONTROLS : FEWEST_CONTROLS;
+  const usable = inTurn(all.filter(({ byMode }) => (byMode['ar'] ?? '').trim() !== ''));
+  const controls = Math.min(CONTROLS, Math.floor(limit * CONTROLS_SHARE));
   const long = [...usable]
     .sort((a, b) => (b.byMode['ar'] ?? '').length - (a.byMode['ar'] ?? '').length)
     .slice(0, controls);
@@ -58,6 +59,17 @@ export function ballotsOf(all: readonly Texts[], limit: number, seed: number): B
   );
   const room = Math.floor((left - marks.length) / 2);
   return [...asked, ...pairs.slice(0, room).flat(), ...marks];
+}
+
+/** The first text of every file, then the second ones, so that a limit leaves each its share. */
+function inTurn(all: readonly Texts[]): Texts[] {
+  const seen = new Map<string, number>();
+  const placed = all.map((texts) => {
+    const place = seen.get(texts.file) ?? 0;
+    seen.set(texts.file, place + 1);
+    return { texts, place };
+  });
+  return placed.sort((a, b) => a.place - b.place).map(({ texts }) => texts);
 }
 
 /** The words of a text in another order: whoever reads it sees that it is worse. */

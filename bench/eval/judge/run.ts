@@ -1,5 +1,4 @@
 /** Asks a judge for every ballot that has no verdict yet. */
-import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { appendRow } from '../../results-file';
 import { readResults as readSteps } from '../../steps/results';
@@ -29,11 +28,9 @@ export interface Judging {
 export async function runJudge(judge: Judge, judging: Judging): Promise<boolean> {
   const { out, until, onProgress } = judging;
   const all: Texts[] = [];
-  for (const path of judging.texts.filter((each) => existsSync(each))) {
+  for (const path of judging.texts) {
     all.push(...(await textsOf(path, judging.root)));
   }
-  if (all.length === 0)
-    throw new Error('There are no texts to judge: run the part open-ended first.');
   const { name, endpoint } = judge;
   const ballots = ballotsOf(all, judging.judgements, SEED);
   const there = await openResults(out, {

@@ -1,11 +1,12 @@
 /**
  * The settings that the threshold view shows and writes. Package.json declares them; what a model
- * brings itself, as the mask does, is its own until the user says otherwise.
+ * brings itself, ε_b and the mask, is its own until the user says otherwise.
  */
 import * as vscode from 'vscode';
 import { settingsSchema, type ViewSettings } from '../../../media/thresholds/messages';
+import { DEFAULT_EPSILON } from '../../decoding/fast-options';
 import type { ModelInfo } from '../../engine/protocol';
-import { completionSettings } from '../settings';
+import { completionSettings, type CompletionSettings } from '../settings';
 
 const SECTION = 'dynamo';
 
@@ -28,8 +29,7 @@ export function savedSettings(
   model: ModelInfo | undefined,
   scope?: vscode.ConfigurationScope,
 ): ViewSettings {
-  const { mode, epsilon, fast, lookup } = completionSettings(scope);
-  return viewSettings({ mode, epsilon, fast, lookup }, model);
+  return viewSettings(completionSettings(scope), model);
 }
 
 /** The model's own, with nothing of the user's. */
@@ -41,22 +41,20 @@ export function defaultSettings(model: ModelInfo | undefined): ViewSettings {
     settingsSchema.keyof().options.map((name) => [name, value(name)] as const),
   );
   const alpha = given['alpha'] ?? ownAlpha(model);
-  const parsed = settingsSchema.safeParse({ ...given, alpha });
+  const epsilon = given['epsilon'] ?? ownEpsilon(model);
+  const parsed = settingsSchema.safeParse({ ...given, alpha, epsilon });
   return parsed.success ? parsed.data : savedSettings(model);
 }
 
 function viewSettings(
-  {
-    mode,
-    epsilon,
-    fast,
-    lookup,
-  }: Pick<ReturnType<typeof completionSettings>, 'mode' | 'epsilon' | 'fast' | 'lookup'>,
+  { mode, epsilon, fast, lookup }: CompletionSettings,
   model: ModelInfo | undefined,
 ): ViewSettings {
-  const { alpha, ...parts } = fast;
-  return { mode, epsilon, lookup, ...parts, alpha: alpha ?? ownAlpha(model) };
+  const { alpha = ownAlpha(model), ...parts } = fast;
+  return { mode, epsilon: epsilon ?? ownEpsilon(model), lookup, ...parts, alpha };
 }
+
+const ownEpsilon = (model: ModelInfo | undefined): number => model?.epsilon ?? DEFAULT_EPSILON;
 
 /** Independent heads need the mask, chained ones know what stands before them. */
 function ownAlpha(model: ModelInfo | undefined): number {

@@ -17,7 +17,7 @@ const row = (id: string, fast: Outcome): ResultRow => ({
 const results = (modes: string[]): Results => ({
   header: {
     ...{ kind: 'steps-run', version: 1, model: 'm', precision: 'int8', heads: 'shared' },
-    ...{ modes, maxTokens: 64, threads: 2 },
+    ...{ modes, maxTokens: 64, threads: 2, headsSha256: 'a'.repeat(64) },
   },
   rows: new Map([
     ['1', row('1', outcome('abcd', [1, 3], 30))],

@@ -5,10 +5,11 @@ describe('the notation of modes', () => {
   const check = (spec: string, expected: object) =>
     it(`reads ${spec}`, () => assert.deepEqual(decodingFor(spec), expected));
 
-  check('ar', { mode: 'ar', epsilon: 0.5 });
-  check('exact', { mode: 'exact', epsilon: 0.5 });
+  check('ar', { mode: 'ar' });
+  check('exact', { mode: 'exact' });
+  check('exact,rows=4', { mode: 'exact', rows: 4 });
   const heads = { heads: true, lookup: false };
-  check('exact-heads', { mode: 'exact', epsilon: 0.5, drafts: heads });
+  check('exact-heads', { mode: 'exact', drafts: heads });
   check('fast:0.8', { mode: 'fast', epsilon: 0.8 });
   check('fast:0', { mode: 'fast', epsilon: 0 });
   const fast = (switched: object) => ({ mode: 'fast', epsilon: 0.5, fast: switched });
@@ -23,14 +24,14 @@ describe('the notation of modes', () => {
   for (const spec of [
     ...['slow', 'ar:1', 'ar,otsu=off', 'fast:2', 'fast:', 'fast:x', 'exact,heads=off'],
     ...['fast:0.5,otsu=maybe', 'fast:0.5,otsu', 'fast:0.5,colour=red', 'fast:0.5,tokens=5'],
-    'fast:0.5,alpha=',
+    ...['fast:0.5,alpha=', 'fast', 'exact,rows=9', 'exact,rows=0', 'exact-heads,rows=2'],
   ]) {
     it(`refuses ${spec}`, () => assert.throws(() => decodingFor(spec), RangeError));
   }
 
   it('gives a switch to the mode before it', () => {
-    assert.deepEqual(splitModes('ar,fast:0.5,otsu=off,blur=off,exact,fast:1'), [
-      ...['ar', 'fast:0.5,otsu=off,blur=off', 'exact', 'fast:1'],
+    assert.deepEqual(splitModes('ar,fast:0.5,otsu=off,blur=off,exact,rows=2,fast:1'), [
+      ...['ar', 'fast:0.5,otsu=off,blur=off', 'exact,rows=2', 'fast:1'],
     ]);
   });
 

@@ -22,7 +22,7 @@ describe('the options of the command line', () => {
       model: undefined,
       precision: undefined,
       mode: 'exact',
-      epsilon: 0.5,
+      epsilon: undefined,
       heads: undefined,
       temperature: undefined,
       seed: undefined,

@@ -94,6 +94,33 @@ describe('fast mode', () => {
     assert.deepEqual(proposer.asked, []);
   });
 
+  it('asks no head where head 1 alone is too unsure for every order, and says the same', async () => {
+    const script: Script = (tokens) => counting(tokens.length % 3 === 0 ? 0.55 : 0.9)(tokens);
+    for (const kind of ['independent', 'chained'] as const) {
+      for (const choice of ['likeliest', 'draw'] as const) {
+        for (const epsilon of [0.3, 0.6, 0.8, 0.95]) {
+          const fast = { epsilon, choice, seed: 3 };
+          const run = start({ kind, script, fast });
+          const { tokens, steps } = await read(run.steps);
+          const traced = start({ kind, script, fast, options: { trace: { candidates: 2 } } });
+          const whole = await read(traced.steps);
+          assert.deepEqual([tokens, lengths(steps)], [whole.tokens, lengths(whole.steps)]);
+          assert.equal(traced.proposer.asked.length, whole.steps.length);
+          // Three tokens must reach 0.36 at 0.6, but 0.64 at 0.8.
+          const fewer = run.proposer.asked.length < traced.proposer.asked.length;
+          assert.equal(fewer, epsilon >= 0.8, `${kind}, ${choice}, ${epsilon}`);
+        }
+      }
+    }
+  });
+
+  it('asks heads whose values a mask can lift, however unsure head 1 is', async () => {
+    const table = tableOf(0, [], new Map());
+    const run = start({ script: counting(0.6), fast: { epsilon: 0.9, table } });
+    const { steps } = await read(run.steps);
+    assert.equal(run.proposer.asked.length, steps.length);
+  });
+
   it('takes the shorter step where the heads are unsure', async () => {
     const { steps } = await read(start({ script: counting(0.6), fast: { epsilon: 0.35 } }).steps);
     // 0.36 ≥ 0.35 for two, 0.216 ≥ 0.1225 for three.

@@ -10,6 +10,7 @@ import type {
 } from '../../../src/engine/protocol';
 import { DeadlineReached } from '../../../src/engine/server';
 import { DynamicDrafter } from '../../../src/decoding/drafter';
+import type { ModelDefaults } from '../../../src/models/threshold-curve';
 import { characterTokenizer } from '../../fixtures/character-tokenizer';
 import { ScriptedProposer } from '../../fixtures/scripted-proposer';
 import {
@@ -99,13 +100,13 @@ describe('the completer', () => {
   });
 
   describe('with heads', () => {
-    const guessing = () => {
+    const guessing = (defaults?: ModelDefaults) => {
       const script = writes('abcdefghi');
       const stepper = new ScriptedStepper(script);
       const proposer = new ScriptedProposer(stepper, script);
       const drafter = new DynamicDrafter({ proposer });
       const options = { model: 'scripted', format: FORMAT, stepper, tokenizer };
-      return createCompleter({ ...options, proposer, drafter });
+      return createCompleter({ ...options, proposer, drafter, ...(defaults && { defaults }) });
     };
     const raw = (changes: Partial<CompletionRequest>) => request({ raw: true, ...changes });
 
@@ -127,6 +128,35 @@ describe('the completer', () => {
       assert.deepEqual(await lengths({ epsilon: 0.95 }), [3, 3, 3]);
       assert.deepEqual(await lengths({ epsilon: 0.95, fast: { maxOrder: 2 } }), [2, 2, 2, 2, 1]);
       assert.deepEqual(await lengths({ epsilon: 1 }), Array(9).fill(1));
+    });
+
+    it('takes the model’s own ε_b where the request names none, and exact mode where that is 1', async () => {
+      const unset = raw({ mode: 'fast' });
+      delete unset.epsilon;
+      const ran = async (defaults?: ModelDefaults, changes: Partial<CompletionRequest> = {}) => {
+        const result = await guessing(defaults).complete({ ...unset, ...changes }, never);
+        assert.equal(result.text, 'abcdefghi');
+        return [result.mode, Math.max(...result.steps.map(({ n }) => n))];
+      };
+      assert.deepEqual(await ran({ epsilon: 0.95 }), ['fast', 3]);
+      assert.deepEqual(await ran(), ['fast', 3]);
+      assert.deepEqual(await ran({ epsilon: 1 }), ['exact', 3]);
+      assert.deepEqual(await ran({ epsilon: 0.5 }, { epsilon: 1 }), ['fast', 1]);
+      assert.deepEqual(await ran({ epsilon: 1 }, { epsilon: 0.5 }), ['fast', 3]);
+    });
+
+    it('feeds exact mode no more rows a step than the model or the request says', async () => {
+      const most = async (defaults?: ModelDefaults, changes: Partial<CompletionRequest> = {}) => {
+        const { steps } = await guessing(defaults).complete(
+          raw({ mode: 'exact', ...changes }),
+          never,
+        );
+        return Math.max(...steps.map(({ rows }) => rows));
+      };
+      assert.equal(await most(), 3);
+      assert.equal(await most({ rows: 2 }), 2);
+      assert.equal(await most({ rows: 2 }, { rows: 8 }), 3);
+      assert.equal(await most(undefined, { rows: 1 }), 1);
     });
 
     it('drafts from the sources that the request allows', async () => {

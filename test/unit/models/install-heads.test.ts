@@ -5,7 +5,9 @@ import type { InstallOptions, InstallProgress } from '../../../src/models/instal
 import { installModel } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
 import { modelFiles } from '../../../src/engine/client';
+import { filesWithDefaults } from '../../../src/engine/select-model';
 import { findInstalled, verifyInstalled } from '../../../src/models/installed';
+import type { ThresholdCurve } from '../../../src/models/threshold-curve';
 import { tinyHeadsPlan, TinyModel } from '../../fixtures/tiny-model';
 
 describe('installed heads', function () {
@@ -135,6 +137,30 @@ describe('installed heads', function () {
     assert.throws(() => modelFiles(whole, 'other'), /it has: independent, shared, none/);
     assert.throws(() => modelFiles(between, 'independent'), /run "models install tiny-model"/);
     assert.equal(modelFiles(between).heads, undefined);
+  });
+
+  it('bring their own defaults where the suite was calibrated with them, newer ones none', async () => {
+    const model = await install();
+    const { suite } = tiny.options();
+    const defaults = async (name?: string) =>
+      (await filesWithDefaults(suite, model, name)).defaults;
+    assert.deepEqual(await defaults(), {});
+    const { sha256 } = ready(model).description;
+    const write = (headsSha256: string) => {
+      const calibrated = { epsilon: 0.75, rows: 3, tasks: 60, kinds: ['own'], results: 'own.jsonl' };
+      const curve: ThresholdCurve = {
+        ...{ kind: 'threshold-curve', version: 2, model: model.id, heads: 'shared', headsSha256 },
+        ...{ precision: 'int8', tasks: 60, kinds: ['line'], threads: 2, results: 'line.jsonl' },
+        curve: [{ epsilon: 1, tokensPerStep: 1, speedup: 1, agreement: 1 }],
+        calibrated,
+      };
+      return writeFile(join(suite, model.id, 'thresholds.json'), JSON.stringify(curve));
+    };
+    await write(sha256);
+    assert.deepEqual(await defaults(), { epsilon: 0.75, rows: 3 });
+    assert.equal(await defaults('none'), undefined);
+    await write('0'.repeat(64));
+    assert.deepEqual(await defaults(), {});
   });
 
   it('of older versions and other names are cleared away', async () => {

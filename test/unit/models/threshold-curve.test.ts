@@ -3,11 +3,17 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { checkCurve, readCurve, type ThresholdCurve } from '../../../src/models/threshold-curve';
+import {
+  checkCurve,
+  readCurve,
+  readDefaults,
+  type ThresholdCurve,
+} from '../../../src/models/threshold-curve';
 
 const point = (epsilon: number) => ({ epsilon, tokensPerStep: 1.5, speedup: 1.2, agreement: 0.9 });
 const curve: ThresholdCurve = {
-  ...{ kind: 'threshold-curve', version: 1, model: 'm', heads: 'shared', precision: 'int8' },
+  ...{ kind: 'threshold-curve', version: 2, model: 'm', heads: 'shared', precision: 'int8' },
+  headsSha256: 'a'.repeat(64),
   ...{ tasks: 100, kinds: ['line'], threads: 2, results: 'fast.jsonl' },
   curve: [point(0), point(0.5), point(1)],
 };
@@ -34,7 +40,7 @@ describe('the curve of a model', () => {
 
   for (const [what, text, says] of [
     ['no JSON', '{', /not a curve that this version reads/],
-    ['another version', JSON.stringify({ ...curve, version: 2 }), /version/],
+    ['another version', JSON.stringify({ ...curve, version: 1 }), /version/],
     ['a speed-up below 0', JSON.stringify({ ...curve, curve: [{ ...point(0), speedup: -1 }] }), /speedup/],
     ['falling thresholds', JSON.stringify({ ...curve, curve: [point(1), point(0)] }), /must rise/],
     ['something unknown beside it', JSON.stringify({ ...curve, more: 1 }), /more/],
@@ -45,6 +51,27 @@ describe('the curve of a model', () => {
       const found = await readCurve(suite, 'm');
       assert.ok(found.status === 'unreadable');
       assert.match(found.message, says);
+    });
+  }
+
+  it('has the defaults of the heads that it was measured with, rows at their precision alone', async () => {
+    const heads = { name: 'shared', sha256: 'a'.repeat(64) };
+    const calibrated = { epsilon: 0.7, rows: 4, tasks: 60, kinds: ['own'], results: 'own.jsonl' };
+    const defaults = (of = heads, precision = 'int8') => readDefaults(suite, 'm', of, precision);
+    assert.deepEqual(await defaults(), {});
+    await write(JSON.stringify({ ...curve, calibrated }));
+    assert.deepEqual(await defaults(), { epsilon: 0.7, rows: 4 });
+    assert.deepEqual(await defaults(heads, 'fp16'), { epsilon: 0.7 });
+    assert.deepEqual(await defaults({ ...heads, name: 'independent' }), {});
+    assert.deepEqual(await defaults({ ...heads, sha256: 'b'.repeat(64) }), {}, 'newer heads');
+    await write(JSON.stringify(curve));
+    assert.deepEqual(await defaults(), {});
+  });
+
+  for (const rows of [0, 9, 2.5]) {
+    it(`has no default of ${rows} rows`, () => {
+      const calibrated = { epsilon: 1, rows, tasks: 60, kinds: ['own'], results: 'own.jsonl' };
+      assert.throws(() => checkCurve({ ...curve, calibrated }), /rows/);
     });
   }
 

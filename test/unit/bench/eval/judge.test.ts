@@ -11,6 +11,18 @@ const TEXTS = {
   byMode: { ar: 'a plain text of words', 'fast:0.5': 'a fast text of words' },
 };
 
+describe('the ballots', () => {
+  it('give every file its share, whatever stands first', () => {
+    const texts = ['a', 'b'].flatMap((file) =>
+      Array.from({ length: 50 }, (_, i) => ({ ...TEXTS, file, task: String(i) })),
+    );
+    const pairs = ballotsOf(texts, 100, 1).filter(({ type }) => type === 'pair');
+    const of = (file: string) => pairs.filter((ballot) => ballot.texts === file).length;
+    assert.ok(of('a') > 0);
+    assert.ok(Math.abs(of('a') - of('b')) <= 2, `${of('a')} and ${of('b')}`);
+  });
+});
+
 describe('what a judge says', () => {
   it('is the last verdict in brackets', () => {
     assert.equal(verdictOf('pair', 'Not [[A]] but [[B]].').verdict, 'B');

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { besideSections, completionsOf } from '../../../../bench/eval/beside';
+import { goalsOf } from '../../../../bench/eval/goals';
+import { headsSections, shortlistsCompared } from '../../../../bench/eval/heads';
+import type { HeadsMeasures, PeerCompletions } from '../../../../bench/eval/load';
+import type { CompletionHeader, Way } from '../../../../bench/peers/completion-results';
+import type { WayFigures } from '../../../../bench/peers/completion-summary';
+
+const NOTHING = {
+  ...{ runs: [], peers: [], completions: [], judges: [], infilling: [], heads: [], files: [] },
+};
+
+const figures = (way: Way, msPerToken: number): WayFigures => ({
+  ...{ way, msPerToken, tasks: 4, ms: 500, firstMs: 100, cpuMs: 900, tokens: 10 },
+  ...{ resident: 1e9, same: 4, drafts: { tried: 0, held: 0 } },
+});
+
+/** Exact mode takes 10 ms a token, llama.cpp so many by context. */
+function measured(
+  file: string,
+  begun: string,
+  theirs: Record<number, number>,
+  { peer = 'same', threads = 2 } = {},
+): PeerCompletions {
+  const environment: CompletionHeader['environment'] = {
+    ...{ processor: 'one', cores: 2, memoryGigabytes: 8, system: 'Linux', node: '20' },
+    ...{ onnxruntime: '1', version: '0.1.0', commit: null, begun },
+  };
+  return {
+    file,
+    header: {
+      ...{ kind: 'peers-completions-run', version: 1, threads, maxTokens: 64, peer: '3' },
+      environment,
+    },
+    groups: Object.entries(theirs).map(([context, ms]) => ({
+      ...{ model: 'm', peer, context: Number(context), promptTokens: Number(context) },
+      ways: [figures('ar', 20), figures('exact', 10), figures('llama', ms)],
+    })),
+  };
+}
+
+describe('beside llama.cpp', () => {
+  const old = measured('bench/a/old.jsonl', '2026-01-01', { 128: 40 });
+  const later = measured('bench/a/later.jsonl', '2026-02-01', { 128: 20, 1024: 26 });
+
+  it('takes the latest run of each comparison, and tells the others apart', () => {
+    const { current, older } = completionsOf([later, old]);
+    assert.deepEqual(new Set(current.map(({ file }) => file)), new Set([later.file]));
+    assert.deepEqual(
+      older.map(({ file }) => file),
+      [old.file],
+    );
+    const text = besideSections([], [later, old]).join('\n\n');
+    const [tables = '', others = ''] = text.split('### Other runs');
+    assert.match(
+      tables,
+      /128 tokens of context, 2 threads.*\*\*2\.00 ×\*\* \(goal 2\.5 ×, missed\)/,
+    );
+    assert.match(tables, /1024 tokens of context, 2 threads.*\*\*2\.60 ×\*\* \(goal 2\.5 ×, met\)/);
+    assert.doesNotMatch(tables, /old\.jsonl/);
+    assert.match(others, /old\.jsonl/);
+  });
+
+  it('holds the worst context and number of threads against the goal', () => {
+    const one = measured('bench/a/one.jsonl', '2026-02-01', { 128: 30 }, { threads: 1 });
+    const q4 = measured('bench/a/q4.jsonl', '2026-02-01', { 128: 16 }, { peer: 'q4_0.gguf' });
+    const goals = goalsOf({ ...NOTHING, completions: [later, old, one, q4] }, ['m']);
+    const of = (name: RegExp) => goals.find(({ goal }) => name.test(goal));
+    assert.deepEqual([of(/same GGUF/)?.figure, of(/same GGUF/)?.met], ['2.00 ×', false]);
+    assert.match(
+      of(/same GGUF/)?.remark ?? '',
+      /context 128, 2 threads; plain against plain 1\.00 ×/,
+    );
+    assert.deepEqual([of(/quantisation/)?.figure, of(/quantisation/)?.met], ['1.60 ×', true]);
+  });
+});
+
+describe('the report on heads', () => {
+  const measures = (more: Partial<HeadsMeasures>): HeadsMeasures => ({
+    ...{ file: 'training/results/a/measures.json', name: 'a', base: 'b', kind: 'shared' },
+    ...{ layers: 1, positions: 100, ppl: { '1': 2, '2': 4, '1:2': 3 }, dynamic: [] },
+    ...{ agreement: { '2': 0.5 }, accepted: 1.5, ...more },
+  });
+
+  it('has a row for each measure, T2, T3 and T4 and kinds side by side', () => {
+    const heads = [
+      measures({ name: 't4', tokens: 4, ppl: { '1': 2, '2': 4, '3': 5, '4': 6, '1:4': 4.5 } }),
+      measures({ name: 't3', tokens: 3, kind: 'chained' }),
+      measures({ name: 't2', tokens: 2, kind: 'independent', layers: 2, accepted: undefined }),
+    ];
+    const [table = ''] = headsSections(heads);
+    const lines = table.split('\n');
+    assert.match(lines[0] ?? '', /PPL_4 .*PPL_1:4 .*agreement 4/);
+    assert.match(lines[2] ?? '', /b T2 independent, 2 layers .*not measured/);
+    assert.match(lines[3] ?? '', /b T3 chained /);
+    assert.match(lines[4] ?? '', /b T4 shared .* 4\.5 /);
+  });
+
+  it('compares shortlists where the same heads were measured with several', () => {
+    const whole = measures({ tokens: 3, shortlist: 32768, accepted: 1.6 });
+    const short = measures({ tokens: 3, shortlist: 12288, accepted: 1.5 });
+    assert.ok(!shortlistsCompared([whole, { ...short, name: 'other' }]));
+    assert.ok(shortlistsCompared([whole, short]));
+    assert.match(
+      headsSections([whole, short]).at(-1) ?? '',
+      /32,768 \| 1\.600.*\n.*12,288 \| 1\.500/,
+    );
+  });
+});
