@@ -88,7 +88,7 @@ export function judge(cpu: ProbeResult, gpu: ProbeResult): Judgement {
 }
 
 /** Share of equal first choices; mean distance over the CPU's candidates, Infinity for nonsense. */
-function difference(cpu: ProbeResult, gpu: ProbeResult): { same: number; distance: number } {
+export function difference(cpu: ProbeResult, gpu: ProbeResult): { same: number; distance: number } {
   const rows = cpu.rows.length;
   if (rows === 0 || gpu.rows.length !== rows) return { same: 0, distance: Infinity };
   let same = 0;

@@ -7,8 +7,7 @@ import { posix, win32 } from 'node:path';
 /** Number format of a trunk: int8 for the CPU, fp32 for checking, fp16 for GPUs. */
 export type Precision = 'int8' | 'fp32' | 'fp16';
 
-/** Those that the suite has graphs of, and so can be installed. */
-export const precisions: readonly Precision[] = ['int8', 'fp32'];
+export const precisions: readonly Precision[] = ['int8', 'fp32', 'fp16'];
 
 /** What a model's id may look like; it becomes a folder's name. */
 export const modelIdPattern = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
