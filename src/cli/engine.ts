@@ -13,7 +13,7 @@ import type { EngineChoice } from './options';
 export const suite = join(__dirname, '..', 'models');
 export const home = (): string => dataDirectory();
 
-const worker = join(__dirname, 'worker.js');
+export const worker = join(__dirname, 'worker.js');
 
 /** What runs a model, and why. */
 export interface ProviderReport extends Provider {

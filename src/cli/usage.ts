@@ -12,6 +12,8 @@ export const USAGE = `dynamo: local code and text completion
   dynamo models install [ID] [--from FILE] [--precision int8|fp32|fp16] [--if-missing]
   dynamo models verify [ID] [--precision P]
   dynamo models remove ID [--precision P]
+  dynamo gpu status                  which GPUs there are, and what is missing to use them
+  dynamo gpu install                 fetches the CUDA files (Linux; about 1 GB)
   dynamo bench                       tokens a second, ms a step by rows, time to first token
 
 Options of complete, generate and bench:

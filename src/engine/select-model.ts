@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { findInstalled } from '../models/installed';
 import type { Precision } from '../models/paths';
 import { findAdapters, findRuntime } from './adapters';
+import { linkCuda, locateRuntime } from './cuda-link';
 import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
 import { modelFiles } from './client';
 import { probe, type ProbeOptions } from './probe';
@@ -39,7 +40,7 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
   const gpu = await gpuFiles(wish);
   return await chooseProvider(wish, {
     models: { cpu, gpu },
-    adapters: () => adaptersFor(process.worker),
+    adapters: () => adaptersFor(process.worker, home),
     probe: (model, provider) => probe(process, model, { ...options, provider }),
     verdicts: new Verdicts(home),
     subject: async ({ provider, driver }, model) => ({
@@ -53,9 +54,16 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
   });
 }
 
-/** None where the runtime cannot be found: starting the engine will say so. */
-async function adaptersFor(worker: string): Promise<Adapters> {
+/**
+ * The machine's GPUs, once the CUDA files that the data directory may have are where they are loaded.
+ * None where the runtime cannot be found: starting the engine will say so.
+ */
+export async function adaptersFor(worker: string, home: string): Promise<Adapters> {
   try {
+    // A folder that cannot be written to keeps what it has.
+    if (process.platform === 'linux') {
+      await linkCuda(home, locateRuntime(worker)).catch(() => undefined);
+    }
     return await findAdapters(await findRuntime(worker));
   } catch {
     return { found: [], missing: 'ONNX Runtime was not found' };

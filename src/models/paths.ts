@@ -56,6 +56,11 @@ export function installedDirectory(home: string, id: string, precision: Precisio
   return hostPath.join(modelDirectory(home, id), precision);
 }
 
+/** Folder of the CUDA provider's libraries for one version of ONNX Runtime. */
+export function cudaDirectory(home: string, runtime: string): string {
+  return hostPath.join(home, 'cuda', runtime);
+}
+
 /** Folder of partial downloads. */
 export function downloadsDirectory(home: string): string {
   return hostPath.join(home, 'downloads');

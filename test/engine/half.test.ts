@@ -4,7 +4,9 @@
  * by the question that a GPU is tried with.
  */
 import assert from 'node:assert/strict';
-import { modelFiles } from '../../src/engine/client';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Engine, modelFiles } from '../../src/engine/client';
 import { HeadsSession } from '../../src/engine/heads';
 import { probeModel } from '../../src/engine/probe-model';
 import type { ProbeResult } from '../../src/engine/protocol';
@@ -53,5 +55,30 @@ describe(`${ID}: fp16 graphs on the CPU`, function () {
     console.log(`      fp16 to int8: ${100 * same} % of the first choices, ${distance.toFixed(4)}`);
     assert.ok(same > 1 - (1 - TOLERANCE.sameChoice) / 2, String(same));
     assert.ok(distance < TOLERANCE.meanDistance / 2, String(distance));
+  });
+});
+
+describe('CUDA that cannot be loaded', () => {
+  it('is told in one clear line, and the CPU does the work', async function () {
+    if (existsSync('/proc/driver/nvidia/version')) this.skip(); // It could be.
+    const notes: string[] = [];
+    const engine = new Engine({
+      worker: join(process.cwd(), 'dist', 'worker.js'),
+      onFallback: (note) => notes.push(note),
+    });
+    try {
+      const [half, int8] = [await installed(ID, 'fp16'), await installed(ID, 'int8')];
+      const provider = { name: 'cuda', device: 0 } as const;
+      const info = await engine.load(modelFiles(half), { provider }, modelFiles(int8));
+      assert.deepEqual([info.provider?.name, info.precision], ['cpu', 'int8']);
+      assert.equal(notes.length, 1);
+      const why =
+        process.platform === 'linux' && process.arch === 'x64'
+          ? /^smollm2-135m goes on on the CPU, as CUDA, device 0 failed: The GPU \(CUDA, device 0\) cannot be used: CUDA 13 or its driver is missing, or too old\. See docs\/gpu\.md\.$/
+          : /goes on on the CPU/;
+      assert.match(notes[0] ?? '', why);
+    } finally {
+      await engine.dispose();
+    }
   });
 });
