@@ -4,12 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { readCatalog } from '../models/catalog';
 import { findInstalled } from '../models/installed';
 import type { Precision } from '../models/paths';
 import { findAdapters, findRuntime } from './adapters';
 import { linkCuda, locateRuntime } from './cuda-link';
 import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
 import { modelFiles } from './client';
+import { chooseDefault, defaultIds, type DefaultModel } from './default-model';
 import { probe, type ProbeOptions } from './probe';
 import type { LoadOptions, ModelFiles } from './protocol';
 import type { Adapters, ProviderWish } from './provider';
@@ -52,6 +54,37 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
     }),
     ...(onProbe && { onProbe }),
   });
+}
+
+/** The same for the model that is meant when none is named; `choice` is undefined where none is installed. */
+export async function selectDefault(wish: Omit<ModelWish, 'id'>): Promise<DefaultModel> {
+  const { suite, home, process } = wish;
+  const adapters = () => adaptersFor(process.worker, home);
+  const catalog = await readCatalog(suite);
+  // Heads are named for the model that has them.
+  const ofItsOwn = wish.heads === undefined || wish.heads === 'none';
+  const ids = ofItsOwn ? await defaultIds(catalog, wish, adapters) : ([catalog.default] as const);
+  return await chooseDefault(ids, (id) => selectModel({ ...wish, id }));
+}
+
+/**
+ * What a model is to be installed as, and which one where none is named: GPUs' graphs are only for
+ * machines that have one.
+ */
+export async function installationFor({
+  suite,
+  home,
+  worker,
+}: {
+  readonly suite: string;
+  readonly home: string;
+  /** Path of the bundle that loads the runtime. */
+  readonly worker: string;
+}): Promise<{ readonly id: string; readonly precisions: readonly Precision[] }> {
+  const { found, missing } = await adaptersFor(worker, home);
+  const adapters = () => Promise.resolve({ found, missing });
+  const [id] = await defaultIds(await readCatalog(suite), { provider: 'auto' }, adapters);
+  return { id, precisions: found.length > 0 ? ['int8', 'fp16'] : ['int8'] };
 }
 
 /**
