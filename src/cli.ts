@@ -5,6 +5,7 @@
 import { bench } from './cli/bench';
 import { complete } from './cli/complete';
 import { generate } from './cli/generate';
+import { gpu } from './cli/gpu';
 import { models } from './cli/models';
 import { oneLine } from './cli/terminal';
 import { USAGE, UsageError } from './cli/usage';
@@ -13,6 +14,7 @@ const COMMANDS = new Map<string, (args: readonly string[]) => Promise<void>>([
   ['complete', complete],
   ['generate', generate],
   ['models', models],
+  ['gpu', gpu],
   ['bench', bench],
 ]);
 

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { findModel, readCatalog } from '../src/models/catalog';
 import { installModel } from '../src/models/install';
 import { findInstalled } from '../src/models/installed';
-import { dataDirectory, precisions, type Precision } from '../src/models/paths';
+import { dataDirectory, type Precision } from '../src/models/paths';
 import type { InstallProgress } from '../src/models/progress';
 import { obtainModelFile } from '../src/models/source';
 
 const MODELS: Readonly<Record<string, readonly Precision[]>> = {
-  'smollm2-135m': precisions,
-  'qwen2.5-coder-0.5b': precisions,
+  'smollm2-135m': ['int8', 'fp32', 'fp16'],
+  'qwen2.5-coder-0.5b': ['int8', 'fp32'],
   'qwen2.5-coder-1.5b': ['int8'],
 };
 

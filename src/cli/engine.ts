@@ -4,8 +4,7 @@ import type { ProviderChoice } from '../engine/choose-provider';
 import { Engine } from '../engine/client';
 import type { ModelInfo, Provider } from '../engine/protocol';
 import { CPU, nameOf } from '../engine/provider';
-import { selectModel } from '../engine/select-model';
-import { readCatalog } from '../models/catalog';
+import { selectDefault, selectModel, type ModelWish } from '../engine/select-model';
 import { dataDirectory } from '../models/paths';
 import type { EngineChoice } from './options';
 
@@ -13,18 +12,26 @@ import type { EngineChoice } from './options';
 export const suite = join(__dirname, '..', 'models');
 export const home = (): string => dataDirectory();
 
-const worker = join(__dirname, 'worker.js');
+export const worker = join(__dirname, 'worker.js');
 
 /** What runs a model, and why. */
 export interface ProviderReport extends Provider {
   readonly why: string;
 }
 
+interface Loaded {
+  readonly id: string;
+  readonly heads: string | undefined;
+  /** Whether nobody named it. */
+  readonly byDefault: boolean;
+  readonly info: ModelInfo;
+}
+
 /** One engine that holds one model at a time, the one asked for last. */
 export class CommandLineEngine {
   readonly engine = new Engine({ worker, onFallback: (note) => this.fellBack(note) });
   private readonly given: EngineChoice;
-  private loaded: { readonly key: string; readonly info: ModelInfo } | undefined;
+  private loaded: Loaded | undefined;
   private choice: ProviderChoice | undefined;
   private report: ProviderReport = { ...CPU, why: 'No model was loaded.' };
 
@@ -43,15 +50,18 @@ export class CommandLineEngine {
    */
   async load(given?: string, heads?: string): Promise<ModelInfo> {
     const { precision, threads, provider, device } = this.given;
-    const id = given ?? (await readCatalog(suite)).default;
-    const key = JSON.stringify([id, heads]);
-    if (this.loaded?.key === key) return this.loaded.info;
+    const there = this.whatIsLoaded(given, heads);
+    if (there) return there;
     const options = threads === undefined ? {} : { threads };
-    const choice = await selectModel({
-      ...{ suite, home: home(), id, heads, precision, provider, device, options },
+    const wish: Omit<ModelWish, 'id'> = {
+      ...{ suite, home: home(), heads, precision, provider, device, options },
       process: { worker },
       onProbe: (adapter) => tell(`Testing ${nameOf(adapter.provider)}; this happens once.`),
-    });
+    };
+    const { id, choice } =
+      given === undefined
+        ? await selectDefault(wish)
+        : { id: given, choice: await selectModel({ ...wish, id: given }) };
     if (!choice) {
       const wanted = precision === undefined ? '' : ` --precision ${precision}`;
       throw new Error(
@@ -67,8 +77,14 @@ export class CommandLineEngine {
       { ...options, provider: choice.provider },
       choice.fallback,
     );
-    this.loaded = { key, info };
+    this.loaded = { id, heads, byDefault: given === undefined, info };
     return info;
+  }
+
+  private whatIsLoaded(id: string | undefined, heads?: string): ModelInfo | undefined {
+    const { loaded } = this;
+    if (!loaded || loaded.heads !== heads) return undefined;
+    return (id === undefined ? loaded.byDefault : loaded.id === id) ? loaded.info : undefined;
   }
 
   dispose(): Promise<void> {

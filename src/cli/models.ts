@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { findModel, readCatalog } from '../models/catalog';
 import { ModelError } from '../models/errors';
-import { installModel } from '../models/install';
+import { installPrecisions } from '../models/install';
 import {
   findInstalled,
   listInstalled,
@@ -10,7 +10,8 @@ import {
   verifyInstalled,
 } from '../models/installed';
 import { installedDirectory, precisions, type Precision } from '../models/paths';
-import { home, suite } from './engine';
+import { installationFor } from '../engine/select-model';
+import { home, suite, worker } from './engine';
 import { oneOf, parse } from './options';
 import { ProgressLine, size } from './present';
 import { table } from './table';
@@ -31,7 +32,7 @@ export async function models(args: readonly string[]): Promise<void> {
     case 'install': {
       const flags = { from: { type: 'string' }, 'if-missing': { type: 'boolean' } } as const;
       const { values, positionals } = parse(rest, { ...PRECISION, ...flags });
-      const precision = precisionOf(values.precision) ?? 'int8';
+      const precision = precisionOf(values.precision);
       return install(only(positionals), precision, values.from, values['if-missing'] === true);
     }
     case 'verify': {
@@ -66,13 +67,14 @@ function chosen(value: string | undefined): readonly Precision[] {
 async function list(json: boolean): Promise<void> {
   const catalog = await readCatalog(suite);
   const installed = await listInstalled({ suite, home: home() });
+  const byDefault = (await installationFor({ suite, home: home(), worker })).id;
   const rows = catalog.models.map((entry) => ({
     id: entry.id,
     installed: installed.filter((model) => model.id === entry.id).map((model) => model.precision),
     download: entry.source.bytes,
     licence: entry.licence,
     purpose: entry.purpose,
-    default: entry.id === catalog.default,
+    default: entry.id === byDefault,
   }));
   if (json) {
     process.stdout.write(`${JSON.stringify(rows)}\n`);
@@ -88,19 +90,25 @@ async function list(json: boolean): Promise<void> {
   const heading = ['model', 'installed', 'download', 'licence', 'for'];
   const look = { ...screenOf(process.stdout), align: ['left', 'left', 'right'] } as const;
   process.stdout.write(table([heading, ...lines], look));
-  process.stdout.write(`\nUsed unless another is named: ${catalog.default}\n`);
+  process.stdout.write(`\nUsed unless another is named: ${byDefault}\n`);
 }
 
 async function install(
   given: string | undefined,
-  precision: Precision,
+  precision: Precision | undefined,
   from: string | undefined,
   onlyIfMissing: boolean,
 ): Promise<void> {
-  const id = given ?? (await readCatalog(suite)).default;
-  const place = { suite, home: home(), id, precision };
-  const found = await findInstalled(place);
-  if (found && found.heads.state !== 'outdated') {
+  const here = await installationFor({ suite, home: home(), worker });
+  const { id, precisions: wanted } = {
+    id: given ?? here.id,
+    precisions: precision ? [precision] : here.precisions,
+  };
+  const place = { suite, home: home(), id };
+  const found = await Promise.all(
+    wanted.map((each) => findInstalled({ ...place, precision: each })),
+  );
+  if (found.every((model) => model && model.heads.state !== 'outdated')) {
     if (!onlyIfMissing) process.stderr.write(`${id} is installed already.\n`);
     return;
   }
@@ -111,9 +119,10 @@ async function install(
   const line = new ProgressLine(process.stderr);
   try {
     const onProgress = line.show.bind(line);
-    const model = await installModel({ ...place, from, signal: interrupt.signal, onProgress });
+    await installPrecisions({ ...place, from, signal: interrupt.signal, onProgress }, wanted);
     line.clear();
-    process.stderr.write(`Installed ${id} in ${model.directory}\n`);
+    const folders = wanted.map((each) => installedDirectory(home(), id, each));
+    process.stderr.write(`Installed ${id} in ${folders.join(' and ')}\n`);
   } finally {
     line.clear();
   }

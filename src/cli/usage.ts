@@ -9,14 +9,16 @@ export const USAGE = `dynamo: local code and text completion
   dynamo generate PROMPT|-           open-ended text, streamed ("-" reads standard input)
          --chat                      as an answer to an instruction
   dynamo models list
-  dynamo models install [ID] [--from FILE] [--precision int8|fp32] [--if-missing]
+  dynamo models install [ID] [--from FILE] [--precision int8|fp32|fp16] [--if-missing]
   dynamo models verify [ID] [--precision P]
   dynamo models remove ID [--precision P]
+  dynamo gpu status                  which GPUs there are, and what is missing to use them
+  dynamo gpu install                 fetches the CUDA files (Linux; about 1 GB)
   dynamo bench                       tokens a second, ms a step by rows, time to first token
 
 Options of complete, generate and bench:
   --model ID            default: the catalogue's
-  --precision P         int8 (default) or fp32
+  --precision P         int8 (default on the CPU), fp16 (default on a GPU) or fp32
   --mode M              ar, exact (default) or fast
   --epsilon E           the static threshold of fast mode, 0 to 1; default: the model's own, which keeps the
                         quality (fast mode decodes as exact mode does where only 1 is known to)

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { CatalogEntry } from '../models/catalog';
+import type { InstallProgress } from '../models/progress';
 import type { Session } from './session';
 import { machineSettings } from './settings';
 import { inWords } from './status-text';
@@ -56,8 +57,13 @@ export class Installer implements vscode.Disposable {
     await vscode.commands.executeCommand('setContext', 'dynamo.installing', true);
     session.log.info(`Installing ${entry.id}.`);
     try {
-      const { installModel } = await import('../models/install');
-      const directory = await vscode.window.withProgress(
+      const [{ installPrecisions }, { installedDirectory }] = await Promise.all([
+        import('../models/install'),
+        import('../models/paths'),
+      ]);
+      const home = await this.#home();
+      const { precisions } = await this.#installation(home);
+      await vscode.window.withProgress(
         {
           location: vscode.ProgressLocation.Notification,
           title: `DynaMo: installing ${entry.name}`,
@@ -66,24 +72,18 @@ export class Installer implements vscode.Disposable {
         async (progress, token) => {
           token.onCancellationRequested(() => abort.abort(new Error('Cancelled.')));
           let done = 0;
-          const model = await installModel({
-            suite: session.suite,
-            home: await this.#home(),
-            id: entry.id,
-            precision: 'int8',
-            from,
-            signal: abort.signal,
-            onProgress: (report) => {
-              session.installing(entry.id, report);
-              const percent = report.total > 0 ? (100 * report.done) / report.total : 0;
-              progress.report({ message: inWords(report), increment: Math.max(0, percent - done) });
-              done = percent < done ? 0 : percent;
-            },
-          });
-          return model.directory;
+          const onProgress = (report: InstallProgress): void => {
+            session.installing(entry.id, report);
+            const percent = report.total > 0 ? (100 * report.done) / report.total : 0;
+            progress.report({ message: inWords(report), increment: Math.max(0, percent - done) });
+            done = percent < done ? 0 : percent;
+          };
+          const place = { suite: session.suite, home, id: entry.id };
+          await installPrecisions({ ...place, from, signal: abort.signal, onProgress }, precisions);
         },
       );
-      session.log.info(`Installed ${entry.id} in ${directory}.`);
+      const folders = precisions.map((each) => installedDirectory(home, entry.id, each));
+      session.log.info(`Installed ${entry.id} in ${folders.join(' and ')}.`);
       await vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
       session.installed();
       void show(`${entry.name} is installed. Type in any file to see suggestions.`);
@@ -151,23 +151,30 @@ export class Installer implements vscode.Disposable {
     const { suite } = this.session;
     const catalog = await readCatalog(suite);
     if (id !== undefined) return findModel(catalog, id);
-    const installed = await listInstalled({ suite, home: await this.#home() });
+    const home = await this.#home();
+    const installed = await listInstalled({ suite, home });
+    const { id: byDefault } = await this.#installation(home);
     const items = catalog.models.map((entry) => ({
       label: entry.name,
       description: `${Math.round(entry.source.bytes / 1e6).toLocaleString('en')} MB, ${entry.licence}`,
       detail:
         entry.purpose +
-        (entry.id === catalog.default ? ' (default)' : '') +
+        (entry.id === byDefault ? ' (default)' : '') +
         (installed.some((model) => model.id === entry.id && model.precision === 'int8')
           ? ', installed'
           : ''),
       entry,
     }));
-    items.sort(
-      (a, b) => Number(b.entry.id === catalog.default) - Number(a.entry.id === catalog.default),
-    );
+    items.sort((a, b) => Number(b.entry.id === byDefault) - Number(a.entry.id === byDefault));
     const chosen = await vscode.window.showQuickPick(items, { title: `DynaMo: ${title}` });
     return chosen?.entry;
+  }
+
+  /** Which model this machine is offered, and in which precisions models are installed on it. */
+  async #installation(home: string) {
+    const { installationFor } = await import('../engine/select-model');
+    const { suite, worker } = this.session;
+    return await installationFor({ suite, home, worker });
   }
 
   async #home(): Promise<string> {

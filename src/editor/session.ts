@@ -16,6 +16,7 @@ import type {
   ModelInfo,
   StepSummary,
 } from '../engine/protocol';
+import type { ModelWish } from '../engine/select-model';
 import type { InstallProgress } from '../models/progress';
 import { completionSettings, machineSettings, touchesMachine } from './settings';
 
@@ -63,7 +64,8 @@ interface Running {
 export class Session implements vscode.Disposable {
   /** Folder of the suite: catalogue, graphs, heads. */
   readonly suite: string;
-  readonly #worker: string;
+  /** The engine's bundle. */
+  readonly worker: string;
   readonly #state = new vscode.EventEmitter<SessionState>();
   readonly #completed = new vscode.EventEmitter<CompletionRecord>();
   readonly #disposables: vscode.Disposable[];
@@ -87,7 +89,7 @@ export class Session implements vscode.Disposable {
     readonly log: vscode.LogOutputChannel,
   ) {
     this.suite = join(extensionPath, 'models');
-    this.#worker = join(extensionPath, 'dist', 'worker.js');
+    this.worker = join(extensionPath, 'dist', 'worker.js');
     this.#disposables = [
       this.#state,
       this.#completed,
@@ -249,34 +251,36 @@ export class Session implements vscode.Disposable {
     const settings = machineSettings();
     try {
       this.#enter({ kind: 'loading' });
-      const [{ Engine }, { selectModel }, { readCatalog }, { dataDirectory }] = await Promise.all([
+      const [{ Engine }, { selectDefault, selectModel }, { dataDirectory }] = await Promise.all([
         import('../engine/client'),
         import('../engine/select-model'),
-        import('../models/catalog'),
         import('../models/paths'),
       ]);
       const { suite } = this;
-      const id = settings.model === '' ? (await readCatalog(suite)).default : settings.model;
       const home = settings.home === '' ? dataDirectory() : settings.home;
       const { provider, device } = settings;
       const options = settings.threads === 0 ? {} : { threads: settings.threads };
       // Typing comes first: the editor's own processes need not wait for the engine's threads.
       const priority = constants.priority.PRIORITY_BELOW_NORMAL;
-      const choice = await selectModel({
-        ...{ suite, home, id, provider, device, options },
-        process: { worker: this.#worker, priority },
+      const wish: Omit<ModelWish, 'id'> = {
+        ...{ suite, home, provider, device, options },
+        process: { worker: this.worker, priority },
         onProbe: (adapter) => {
           const { name, device: index } = adapter.provider;
           this.log.info(`A GPU is tested (${name}, device ${index}); this happens once.`);
         },
-      });
+      };
+      const { id, choice } =
+        settings.model === ''
+          ? await selectDefault(wish)
+          : { id: settings.model, choice: await selectModel({ ...wish, id: settings.model }) };
       if (choice === undefined) {
         this.#failedAt = performance.now();
         this.#enter({ kind: 'missing', model: id });
         throw new Unavailable(`${id} is not installed.`);
       }
       const engine = new Engine({
-        worker: this.#worker,
+        worker: this.worker,
         priority,
         onFallback: (note) => {
           if (this.#running?.engine === engine) {

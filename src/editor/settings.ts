@@ -5,7 +5,7 @@
  */
 import * as vscode from 'vscode';
 import type { DecodeMode } from '../engine/protocol';
-import type { ProviderSetting } from '../engine/provider';
+import { PROVIDER_SETTINGS, type ProviderSetting } from '../engine/provider';
 
 const SECTION = 'dynamo';
 
@@ -53,7 +53,6 @@ export interface FastSettings {
 }
 
 const MODES: readonly DecodeMode[] = ['exact', 'fast', 'ar'];
-const PROVIDERS: readonly ProviderSetting[] = ['auto', 'cpu', 'cuda', 'dml'];
 const LINES = ['auto', 'single', 'multiple'] as const;
 
 export function machineSettings(): MachineSettings {
@@ -62,7 +61,7 @@ export function machineSettings(): MachineSettings {
     model: text(userValue('model')),
     home: text(userValue('home')),
     threads: Math.floor(within(userValue('threads'), 0, 256, 0)),
-    provider: oneOf(userValue('provider'), PROVIDERS, 'auto'),
+    provider: oneOf(userValue('provider'), PROVIDER_SETTINGS, 'auto'),
     ...(typeof device === 'number' && { device: Math.floor(within(device, 0, 63, 0)) }),
   };
 }

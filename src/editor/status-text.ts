@@ -1,5 +1,6 @@
 /** What the status item says in each state. */
 import * as vscode from 'vscode';
+import { CPU, nameOf } from '../engine/provider';
 import type { InstallProgress } from '../models/progress';
 import type { Pause } from './pause';
 import type { CompletionRecord, Session, SessionState } from './session';
@@ -73,10 +74,8 @@ function describeState(state: SessionState, session: Session): StatusText {
   }
 }
 
-const PROVIDERS = { cpu: 'the CPU', cuda: 'a GPU (CUDA)', dml: 'a GPU (DirectML)' } as const;
-
 function readyDetail({ model, provider, lastCompletion }: Session): string {
-  const where = PROVIDERS[provider?.provider.name ?? 'cpu'];
+  const where = nameOf(provider?.provider ?? CPU);
   const lines = [`**DynaMo**: ${model?.id ?? 'model'} on ${where}, ${model?.precision ?? 'int8'}`];
   if (lastCompletion) lines.push(speed(lastCompletion));
   return lines.join('\n\n');

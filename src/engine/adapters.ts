@@ -4,10 +4,9 @@
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
+import { locateRuntime } from './cuda-link';
 import type { Adapter, Adapters } from './provider';
 
 /** The installed ONNX Runtime. */
@@ -20,17 +19,13 @@ export interface Runtime {
 
 const CUDA_LIBRARIES = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
 
-const manifest = z.object({ version: z.string().max(100) });
-
 /** @param worker path of the bundle that loads the runtime */
 export async function findRuntime(
   worker: string,
   platform: NodeJS.Platform = process.platform,
   arch: string = process.arch,
 ): Promise<Runtime> {
-  const path = createRequire(worker).resolve('onnxruntime-node/package.json');
-  const { version } = manifest.parse(JSON.parse(await readFile(path, 'utf8')));
-  const folder = join(dirname(path), 'bin', 'napi-v6', platform, arch);
+  const { version, folder } = locateRuntime(worker, platform, arch);
   const libraries = await Promise.all(CUDA_LIBRARIES.map((name) => sizeOf(join(folder, name))));
   const cuda = platform === 'linux' && libraries.every((size) => size !== undefined);
   const directMl =
@@ -58,7 +53,8 @@ async function cudaAdapters({ cuda }: Runtime, root: string): Promise<Adapters> 
   const driver = await nvidiaDriver(nvidia, join(root, 'usr/lib/wsl/lib/libcuda.so.1'));
   if (driver === undefined) return { found: [], missing: 'there is no NVIDIA driver' };
   if (!cuda) {
-    return { found: [], missing: 'the files of the CUDA provider are not there (see docs/gpu.md)' };
+    const missing = 'the files of the CUDA provider are not there ("dynamo gpu install" gets them)';
+    return { found: [], missing };
   }
   const cards = await readdir(join(nvidia, 'gpus')).catch(() => []);
   const count = Math.max(1, cards.length);
@@ -104,18 +100,7 @@ async function registry(): Promise<string> {
 export function directMlAdapters(registry: string): Adapters {
   const drivers = registry
     .split(/\r?\n(?=HKEY_)/)
-    .flatMap((key) => {
-      if (
-        !/^(?:\s*)HKEY_[^\r\n]*\\\d{4}\s*$/m.test(key.split(/\r?\n/).find((line) => line) ?? '')
-      ) {
-        return [];
-      }
-      const name = valueOf(key, 'DriverDesc');
-      const version = valueOf(key, 'DriverVersion');
-      return name === undefined || version === undefined || /^Microsoft /.test(name)
-        ? []
-        : [`${name} ${version}`];
-    })
+    .flatMap(driverOf)
     .sort();
   if (drivers.length === 0)
     return { found: [], missing: 'there is no GPU with a driver of its own' };
@@ -123,6 +108,16 @@ export function directMlAdapters(registry: string): Adapters {
     return { provider: { name: 'dml', device }, driver: drivers.join(', ') };
   });
   return { found, missing: '' };
+}
+
+/** Name and version of the driver that a key of the registry tells of; none for Windows' own. */
+function driverOf(key: string): string[] {
+  const [path = ''] = key.trimStart().split(/\r?\n/, 1);
+  if (!/^HKEY_.*\\\d{4}\s*$/.test(path)) return [];
+  const name = valueOf(key, 'DriverDesc');
+  const version = valueOf(key, 'DriverVersion');
+  if (name === undefined || version === undefined || /^Microsoft /.test(name)) return [];
+  return [`${name} ${version}`];
 }
 
 const valueOf = (key: string, name: string): string | undefined =>

@@ -27,12 +27,19 @@ export function explainDevice(provider: Provider, error: unknown): unknown {
   if (provider.name === 'cpu' || error instanceof EngineError || error instanceof RangeError) {
     return error;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const what = isMemoryError(error)
-    ? 'has not enough memory for the model'
-    : `failed: ${message.slice(0, MESSAGE).trim()}`;
+  const what = isMemoryError(error) ? 'has not enough memory for the model' : deviceFailure(error);
   const code = isMemoryError(error) ? 'memory' : 'device';
   return new EngineError(code, `The GPU (${nameOf(provider)}) ${what}`, { cause: error });
+}
+
+/** What CUDA said is in the middle of pages of C++; which library could not be loaded is only logged. */
+function deviceFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/AppendExecutionProvider_Cuda.*Failed to load shared library/is.test(message)) {
+    return 'cannot be used: CUDA 13 or its driver is missing, or too old. See docs/gpu.md.';
+  }
+  const cuda = /CUDA failure \d+: [^;\n]+/.exec(message)?.[0].trim();
+  return `failed: ${cuda ?? message.slice(0, MESSAGE).trim()}`;
 }
 
 /** An error of loading a model. */

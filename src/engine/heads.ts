@@ -11,7 +11,7 @@ import type { ChainLink } from '../decoding/proposal';
 import type { Proposer } from '../decoding/stepper';
 import { KvCache } from './kv';
 import { commonPrefix, StatePool } from './kv-pool';
-import { kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
+import { kvOutput, kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
 
 /** The trunk, as its heads see it. */
 export interface StemSource {
@@ -154,7 +154,7 @@ export class HeadsSession implements Proposer {
       },
       ['top.ids', 'top.logits', 'normalizer', 'chosen', 'kv'],
     );
-    kv.append(tokens, outputData(outputs, 'kv', Float32Array));
+    kv.append(tokens, kvOutput(outputs));
     kv.rewind(Math.max(from - before.length, kv.length - this.provisional));
     const ids = outputData(outputs, 'top.ids', Int32Array);
     const logits = outputData(outputs, 'top.logits', Float32Array);

@@ -15,10 +15,16 @@ export interface KvShape {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** Of the graph's inputs and output; float32 when absent. */
+  readonly type?: 'float32' | 'float16';
 }
 
+/** Keys or values. Nothing is computed with them here, so float16 stays 16 bits each. */
+export type KvValues = Float32Array | Uint16Array;
+
 export class KvCache implements PooledState {
-  private buffers: Float32Array[];
+  private buffers: KvValues[];
+  private readonly type: 'float32' | 'float16';
   private readonly width: number;
   private readonly placeholders: Record<string, Tensor> = {};
   private past: { readonly length: number; readonly feeds: Record<string, Tensor> } | undefined;
@@ -31,9 +37,11 @@ export class KvCache implements PooledState {
     readonly capacity: number,
   ) {
     this.width = shape.kvHeads * shape.headSize;
-    this.buffers = Array.from({ length: 2 * shape.layers }, () => new Float32Array());
-    const key = new Float32Array(this.width).fill(-1e30);
-    const value = new Float32Array(this.width);
+    this.type = shape.type ?? 'float32';
+    this.buffers = Array.from({ length: 2 * shape.layers }, () => this.values(0));
+    const value = this.values(this.width);
+    // The fp16 graphs hide it themselves.
+    const key = this.type === 'float16' ? value : this.values(this.width).fill(-1e30);
     this.eachBuffer((part, layer) => {
       this.placeholders[`past.${part}.${layer}`] = this.tensor(part === 'k' ? key : value);
     });
@@ -55,7 +63,7 @@ export class KvCache implements PooledState {
 
   /** Keys and values of one position, bytes. */
   get rowBytes(): number {
-    return this.buffers.length * this.width * Float32Array.BYTES_PER_ELEMENT;
+    return this.buffers.length * this.width * (this.type === 'float16' ? 2 : 4);
   }
 
   /** Positions that there is memory for. */
@@ -79,7 +87,7 @@ export class KvCache implements PooledState {
     }
     const room = Math.min(this.capacity, BLOCK * Math.ceil(positions / BLOCK));
     this.buffers = this.buffers.map((rows) => {
-      const grown = new Float32Array(room * this.width);
+      const grown = this.values(room * this.width);
       grown.set(rows.subarray(0, this.length * this.width));
       return grown;
     });
@@ -109,7 +117,7 @@ export class KvCache implements PooledState {
    * @param rows the graph's `kv` output, [2 * layers, tokens.length, kv heads, d]
    * @throws {RangeError} when they do not fit
    */
-  append(tokens: readonly number[], rows: Float32Array): void {
+  append(tokens: readonly number[], rows: KvValues): void {
     const size = tokens.length * this.width;
     if (this.length + tokens.length > this.capacity || rows.length !== size * this.buffers.length) {
       throw new RangeError(
@@ -133,7 +141,8 @@ export class KvCache implements PooledState {
     if (!Number.isInteger(length) || length < 0 || length > Math.min(from.length, this.capacity)) {
       throw new RangeError(`Cannot copy ${length} of ${from.length} positions.`);
     }
-    if (from.width !== this.width || from.buffers.length !== this.buffers.length) {
+    const { width, buffers, type } = from;
+    if (width !== this.width || buffers.length !== this.buffers.length || type !== this.type) {
       throw new RangeError('The caches differ in shape.');
     }
     this.rewind(0);
@@ -168,12 +177,16 @@ export class KvCache implements PooledState {
     return feeds;
   }
 
-  private tensor(rows: Float32Array): Tensor {
-    const { kvHeads, headSize } = this.shape;
-    return new Tensor('float32', rows, [rows.length / this.width, kvHeads, headSize]);
+  private values(length: number): KvValues {
+    return this.type === 'float16' ? new Uint16Array(length) : new Float32Array(length);
   }
 
-  private eachBuffer(visit: (part: 'k' | 'v', layer: number, buffer: Float32Array) => void): void {
+  private tensor(rows: KvValues): Tensor {
+    const { kvHeads, headSize } = this.shape;
+    return new Tensor(this.type, rows, [rows.length / this.width, kvHeads, headSize]);
+  }
+
+  private eachBuffer(visit: (part: 'k' | 'v', layer: number, buffer: KvValues) => void): void {
     this.buffers.forEach((buffer, i) => {
       visit(i % 2 === 0 ? 'k' : 'v', i >> 1, buffer);
     });

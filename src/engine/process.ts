@@ -9,6 +9,7 @@ import { setPriority } from 'node:os';
 import { Duplex, PassThrough } from 'node:stream';
 import { Channel } from './channel';
 import { systemClock, type Clock } from './clock';
+import { withCuda } from './cuda-link';
 import { EngineError, ProtocolError } from './errors';
 import { Heartbeat } from './heartbeat';
 import {
@@ -316,7 +317,7 @@ function deferred<T>(): Deferred<T> {
 }
 
 function launch({ worker, env }: ProcessOptions): ChildProcess {
-  const environment: NodeJS.ProcessEnv = { ...(env ?? process.env) };
+  const environment: NodeJS.ProcessEnv = { ...withCuda(worker, env ?? process.env) };
   // Inside an editor the running binary is Electron.
   environment['ELECTRON_RUN_AS_NODE'] = '1';
   // A debugger's or a loader's options are meant for the parent.

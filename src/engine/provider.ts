@@ -62,12 +62,16 @@ export type Judgement =
   | { readonly good: true; readonly why: string; readonly stepMs: number }
   | { readonly good: false; readonly failure: Failure; readonly why: string };
 
-/** How far the GPU's answer may be from the CPU's, whose weights are rounded in another way. */
+/**
+ * How far the GPU's answer may be from the CPU's, whose weights are rounded in another way. fp16 against
+ * int8 was found to differ by 2 % and 0.019 (135M), 0 % and 0.006 (0.5B), see test/engine/half.test.ts;
+ * five times as much is allowed.
+ */
 export const TOLERANCE = {
   /** Rows whose first choice must be the same. */
-  sameChoice: 0.75,
+  sameChoice: 0.9,
   /** Mean distance of the log-probabilities of the CPU's candidates. */
-  meanDistance: 0.5,
+  meanDistance: 0.1,
 };
 
 /** Ratio of a step's times below which moving to the GPU is worth its memory and its start. */
@@ -88,7 +92,7 @@ export function judge(cpu: ProbeResult, gpu: ProbeResult): Judgement {
 }
 
 /** Share of equal first choices; mean distance over the CPU's candidates, Infinity for nonsense. */
-function difference(cpu: ProbeResult, gpu: ProbeResult): { same: number; distance: number } {
+export function difference(cpu: ProbeResult, gpu: ProbeResult): { same: number; distance: number } {
   const rows = cpu.rows.length;
   if (rows === 0 || gpu.rows.length !== rows) return { same: 0, distance: Infinity };
   let same = 0;

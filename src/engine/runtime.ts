@@ -1,6 +1,6 @@
 /** What all sessions of ONNX Runtime share: how they are opened, and how outputs are read. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { KvShape } from './kv';
+import type { KvShape, KvValues } from './kv';
 import type { Provider } from './protocol';
 import { productsSaturate } from './saturation';
 
@@ -47,7 +47,20 @@ export function kvShape(session: InferenceSession): KvShape {
   if (typeof kvHeads !== 'number' || typeof headSize !== 'number' || layers === 0) {
     throw new Error('This graph has no cache: it declares no past.k.0.');
   }
-  return { layers, kvHeads, headSize };
+  const half = declared?.isTensor === true && declared.type === 'float16';
+  return { layers, kvHeads, headSize, type: half ? 'float16' : 'float32' };
+}
+
+/** A run's new keys and values, of the cache's type. */
+export function kvOutput(outputs: InferenceSession.OnnxValueMapType): KvValues {
+  const { kv } = outputs;
+  const data = kv instanceof Tensor ? kv.data : undefined;
+  if (data instanceof Float32Array) return data;
+  // Newer versions of Node have a type of their own for float16.
+  if (kv instanceof Tensor && kv.type === 'float16' && ArrayBuffer.isView(data)) {
+    return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+  }
+  throw new Error("The graph's output kv is missing.");
 }
 
 /** The values of an output. */

@@ -4,12 +4,15 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { readCatalog } from '../models/catalog';
 import { findInstalled, type InstalledModel } from '../models/installed';
 import type { Precision } from '../models/paths';
 import { readDefaults } from '../models/threshold-curve';
 import { findAdapters, findRuntime } from './adapters';
+import { linkCuda, locateRuntime } from './cuda-link';
 import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
 import { modelFiles } from './client';
+import { chooseDefault, defaultIds, type DefaultModel } from './default-model';
 import { probe, type ProbeOptions } from './probe';
 import type { LoadOptions, ModelFiles } from './protocol';
 import type { Adapters, ProviderWish } from './provider';
@@ -40,7 +43,7 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
   const gpu = await gpuFiles(wish);
   return await chooseProvider(wish, {
     models: { cpu, gpu },
-    adapters: () => adaptersFor(process.worker),
+    adapters: () => adaptersFor(process.worker, home),
     probe: (model, provider) => probe(process, model, { ...options, provider }),
     verdicts: new Verdicts(home),
     subject: async ({ provider, driver }, model) => ({
@@ -54,9 +57,47 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
   });
 }
 
-/** None where the runtime cannot be found: starting the engine will say so. */
-async function adaptersFor(worker: string): Promise<Adapters> {
+/** The same for the model that is meant when none is named; `choice` is undefined where none is installed. */
+export async function selectDefault(wish: Omit<ModelWish, 'id'>): Promise<DefaultModel> {
+  const { suite, home, process } = wish;
+  const adapters = () => adaptersFor(process.worker, home);
+  const catalog = await readCatalog(suite);
+  // Heads are named for the model that has them.
+  const ofItsOwn = wish.heads === undefined || wish.heads === 'none';
+  const ids = ofItsOwn ? await defaultIds(catalog, wish, adapters) : ([catalog.default] as const);
+  return await chooseDefault(ids, (id) => selectModel({ ...wish, id }));
+}
+
+/**
+ * What a model is to be installed as, and which one where none is named: GPUs' graphs are only for
+ * machines that have one.
+ */
+export async function installationFor({
+  suite,
+  home,
+  worker,
+}: {
+  readonly suite: string;
+  readonly home: string;
+  /** Path of the bundle that loads the runtime. */
+  readonly worker: string;
+}): Promise<{ readonly id: string; readonly precisions: readonly Precision[] }> {
+  const { found, missing } = await adaptersFor(worker, home);
+  const adapters = () => Promise.resolve({ found, missing });
+  const [id] = await defaultIds(await readCatalog(suite), { provider: 'auto' }, adapters);
+  return { id, precisions: found.length > 0 ? ['int8', 'fp16'] : ['int8'] };
+}
+
+/**
+ * The machine's GPUs, once the CUDA files that the data directory may have are where they are loaded.
+ * None where the runtime cannot be found: starting the engine will say so.
+ */
+export async function adaptersFor(worker: string, home: string): Promise<Adapters> {
   try {
+    // A folder that cannot be written to keeps what it has.
+    if (process.platform === 'linux') {
+      await linkCuda(home, locateRuntime(worker)).catch(() => undefined);
+    }
     return await findAdapters(await findRuntime(worker));
   } catch {
     return { found: [], missing: 'ONNX Runtime was not found' };

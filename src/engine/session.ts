@@ -10,7 +10,7 @@ import type { PrefillOutput, RowPrediction, Stepper } from '../decoding/stepper'
 import type { StemSource } from './heads';
 import { BLOCK, type KvCache, type KvShape } from './kv';
 import { StatePool } from './kv-pool';
-import { kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
+import { kvOutput, kvShape, openSession, outputData, type RuntimeOptions } from './runtime';
 import { Sequence } from './sequence';
 
 export interface SessionOptions extends RuntimeOptions {
@@ -170,7 +170,7 @@ export class TrunkSession implements Stepper, StemSource {
     if (this.keepStems) {
       this.pool.current.takeStems(start, n, outputData(outputs, 'stem', Float32Array));
     }
-    this.kv.append(rows, outputData(outputs, 'kv', Float32Array));
+    this.kv.append(rows, kvOutput(outputs));
     return outputs;
   }
 }

@@ -85,6 +85,8 @@ const catalogSchema = z
   .strictObject({
     version: z.literal(1),
     default: z.string(),
+    /** Offered in its place where there is a GPU. */
+    gpuDefault: z.string().exactOptional(),
     models: z.array(entrySchema).min(1),
   })
   .refine(
@@ -92,7 +94,8 @@ const catalogSchema = z
     'two models have the same id',
   )
   .refine(
-    (catalog) => catalog.models.some(({ id }) => id === catalog.default),
+    ({ models, default: own, gpuDefault = own }) =>
+      [own, gpuDefault].every((wanted) => models.some(({ id }) => id === wanted)),
     'the default model is not in the list',
   );
 

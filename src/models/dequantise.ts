@@ -25,7 +25,8 @@ export interface TensorType {
   readonly decode: BlockDecoder;
 }
 
-const halves = new Float32Array(0x10000);
+/** The value of each pattern of 16 bits as float16. */
+export const halves = new Float32Array(0x10000);
 {
   // float16: sign, 5 exponent bits (bias 15), 10 fraction bits.
   for (let bits = 0; bits < 0x10000; bits++) {

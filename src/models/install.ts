@@ -18,6 +18,7 @@ import { headsBytes, removeOldHeads, renewHeads, writeHeadsWeights } from './ins
 import type { InstalledModel, ModelPlace } from './installed';
 import { describeInstalled, findInstalled, lockPath, retiredName } from './installed';
 import { acquireLock } from './lock';
+import type { Precision } from './paths';
 import { installedDirectory, modelDirectory } from './paths';
 import type { WeightPlan } from './plan';
 import { parsePlan } from './plan';
@@ -38,6 +39,8 @@ export type { InstallProgress } from './progress';
 export interface InstallOptions extends ModelPlace {
   /** The GGUF file on this machine, instead of a download. Used in place, never changed. */
   readonly from?: string | undefined;
+  /** Leaves what was downloaded, for another precision of the same model. */
+  readonly keepDownload?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ProgressListener | undefined;
   /** How the network is reached; for tests. */
@@ -107,6 +110,26 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
   }
 }
 
+/**
+ * Installs a model in several precisions, all from one download.
+ *
+ * @throws as `installModel` does
+ */
+export async function installPrecisions(
+  options: Omit<InstallOptions, 'precision' | 'keepDownload'>,
+  precisions: readonly Precision[],
+): Promise<void> {
+  const missing: Precision[] = [];
+  for (const precision of precisions) {
+    const found = await findInstalled({ ...options, precision });
+    if (found === undefined || found.heads.state === 'outdated') missing.push(precision);
+  }
+  for (const [i, precision] of missing.entries()) {
+    const keepDownload = i < missing.length - 1;
+    await installModel({ ...options, precision, keepDownload });
+  }
+}
+
 async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise<InstalledModel> {
   const { options, entry, plan, suite } = job;
   const { home, id, precision, from, signal, network } = options;
@@ -128,7 +151,7 @@ async function installLocked(job: Job, assertHeld: () => Promise<void>): Promise
     await rm(partial, { recursive: true, force: true });
     throw error;
   }
-  await file.discard();
+  if (options.keepDownload !== true) await file.discard();
   const heads = { suite: job.heads, found: record.heads };
   return await describeInstalled(options, entry, plan.weights, heads);
 }

@@ -7,8 +7,7 @@ import { posix, win32 } from 'node:path';
 /** Number format of a trunk: int8 for the CPU, fp32 for checking, fp16 for GPUs. */
 export type Precision = 'int8' | 'fp32' | 'fp16';
 
-/** Those that the suite has graphs of, and so can be installed. */
-export const precisions: readonly Precision[] = ['int8', 'fp32'];
+export const precisions: readonly Precision[] = ['int8', 'fp32', 'fp16'];
 
 /** What a model's id may look like; it becomes a folder's name. */
 export const modelIdPattern = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
@@ -55,6 +54,11 @@ export function modelDirectory(home: string, id: string): string {
 /** Folder of one installation; it exists only when that installation is complete. */
 export function installedDirectory(home: string, id: string, precision: Precision): string {
   return hostPath.join(modelDirectory(home, id), precision);
+}
+
+/** Folder of the CUDA provider's libraries for one version of ONNX Runtime. */
+export function cudaDirectory(home: string, runtime: string): string {
+  return hostPath.join(home, 'cuda', runtime);
 }
 
 /** Folder of partial downloads. */

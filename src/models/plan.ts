@@ -53,6 +53,11 @@ const tensorSchema = z.discriminatedUnion('transform', [
   }),
   z.strictObject({
     ...common,
+    transform: z.literal('float16'),
+    shape: z.array(dimension).min(1).max(2),
+  }),
+  z.strictObject({
+    ...common,
     transform: z.literal('int8'),
     shape: z.tuple([dimension, dimension]),
     /** float32 [N], one scale an output channel. */
@@ -162,7 +167,7 @@ export function storedBytes(entry: PlannedTensor): number {
 }
 
 /** Of one stored value. */
-const BYTES = { float32: 4, int32: 4, int8: 1, int4: 1 / 2 } as const;
+const BYTES = { float32: 4, float16: 2, int32: 4, int8: 1, int4: 1 / 2 } as const;
 
 type ScaledTensor = Extract<PlannedTensor, { readonly scale: object }>;
 

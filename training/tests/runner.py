@@ -85,6 +85,8 @@ def stored(plan: WeightPlan, values: Any) -> dict[str, np.ndarray]:
                 values(tensor), tensor["block"]
             )
             continue
+        elif tensor["transform"] == "float16":
+            arrays[name] = values(tensor).astype(np.float16)
         else:
             arrays[name] = values(tensor)
         assert list(arrays[name].shape) == tensor["shape"], name
@@ -104,9 +106,12 @@ def trunk_values(weights: dict[str, np.ndarray]) -> Any:
 class Cache:
     """Keys and values of one sequence: [2 * layers, positions, kv_heads, head_size]."""
 
-    def __init__(self, base: Base, layers: int) -> None:
+    def __init__(self, base: Base, layers: int, precision: str) -> None:
         self.base = base
-        self.rows = np.zeros((2 * layers, 0, base.kv_heads, base.head_size), np.float32)
+        half = precision == "fp16"
+        dtype = np.float16 if half else np.float32
+        self.rows = np.zeros((2 * layers, 0, base.kv_heads, base.head_size), dtype)
+        self.hidden_key = 0 if half else -1e30
 
     @property
     def length(self) -> int:
@@ -118,7 +123,7 @@ class Cache:
         feeds = {"has_past": np.array([past > 0])}
         for index, rows in enumerate(self.rows):
             part = "kv"[index % 2]
-            placeholder = np.full(shape, -1e30 if part == "k" else 0, np.float32)
+            placeholder = np.full(shape, self.hidden_key if part == "k" else 0, self.rows.dtype)
             feeds[f"past.{part}.{index // 2}"] = rows[:past] if past else placeholder
             feeds[f"tail.{part}.{index // 2}"] = rows[past:]
         return feeds
@@ -141,7 +146,7 @@ class Trunk:
     def __init__(self, base: Base, precision: str, weights: dict[str, np.ndarray]) -> None:
         model, plan = build_trunk(base, precision)
         self.session = open_session(model, stored(plan, trunk_values(weights)))
-        self.kv = Cache(base, base.layers)
+        self.kv = Cache(base, base.layers, precision)
 
     @property
     def cache(self) -> np.ndarray:
@@ -201,7 +206,7 @@ class Heads:
         self.model = model.SerializeToString(deterministic=True)
         """The graph, its weights inside."""
         self.spec = spec
-        self.kv = Cache(base, spec.cache_layers)
+        self.kv = Cache(base, spec.cache_layers, precision)
 
     def run(
         self, stem: np.ndarray, next_ids: list[int], noise: np.ndarray | None = None

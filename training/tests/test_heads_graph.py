@@ -100,6 +100,22 @@ def logits_of(case: Case, states: np.ndarray) -> np.ndarray:
 @BOTH_BASES
 @EVERY_KIND
 @pytest.mark.parametrize("layers", [1, 2])
+def test_fp16_stays_close_to_fp32(base: Base, kind: str, layers: int) -> None:
+    case = Case(base, kind, layers=layers)
+    for place in (0, 2, BLOCK - 1, BLOCK, LENGTH - 1):
+        expected = case.feed(case.open("fp32"), place + 1)
+        outputs = case.feed(case.open("fp16"), place + 1)
+        assert outputs["chosen"][0] == expected["chosen"][0]
+        # Another choice changes what the chain says behind it.
+        same = np.cumprod(outputs["chosen"] == expected["chosen"])
+        known = 1 + int(same[:-1].sum()) if kind != "independent" else len(same)
+        errors = outputs["states"][0, :known] - expected["states"][0, :known]
+        assert np.abs(errors).max() < 0.03, f"place {place}"
+
+
+@BOTH_BASES
+@EVERY_KIND
+@pytest.mark.parametrize("layers", [1, 2])
 def test_fp32_equals_pytorch(base: Base, kind: str, layers: int) -> None:
     case = Case(base, kind, layers=layers)
     for place in (0, 2, BLOCK - 1, BLOCK, LENGTH - 1):
@@ -373,6 +389,8 @@ def test_the_suite_gets_a_graph_for_its_heads(tmp_path: Path) -> None:
         "heads-shared-plan-int8.json",
         "heads-shared-fp32.onnx",
         "heads-shared-plan-fp32.json",
+        "heads-shared-fp16.onnx",
+        "heads-shared-plan-fp16.json",
     }
     assert main(["graphs", "--models", str(tmp_path), "--check"]) == 0
     write_heads(path, base, replace(spec, shortlist=65), tensors, np.arange(65), {})

@@ -99,6 +99,31 @@ def in_16_steps(base: Base, weights: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 
 @BASES
+@pytest.mark.parametrize("width", [1, 3, BLOCK])
+def test_fp16_stays_close_to_numpy(base: Base, width: int) -> None:
+    weights, ids = random_weights(base, 2), ids_of(base)
+    expected = forward(base, weights, np.array(ids))
+    trunk = Trunk(base, "fp16", weights)
+    actual = run_in_pieces(trunk, ids, width)
+    assert largest_error(actual, expected["logits"]) < 0.01
+    assert relative_error(trunk.cache[0::2], expected["keys"]) < 0.01
+    assert relative_error(trunk.cache[1::2], expected["values"]) < 0.01
+
+
+def test_fp16_takes_the_best_logits_from_float32() -> None:
+    """Logits a hundred times as large: float16 has steps of 1 where float32 tells them apart."""
+    weights, ids = random_weights(QWEN, 11), ids_of(QWEN)[:8]
+    weights["output_norm.weight"] *= 100
+    outputs = Trunk(QWEN, "fp16", weights).run(ids)
+    best = outputs["top.logits"][0]
+    assert best.max() > 1024
+    steps = np.spacing(best.astype(np.float16)).astype(np.float32)
+    assert (best % steps != 0).mean() > 0.9
+    expected = forward(QWEN, weights, np.array(ids))["logits"]
+    assert largest_error(outputs["logits"][0], expected) < 1
+
+
+@BASES
 def test_int8_stays_close_to_numpy(base: Base) -> None:
     weights, ids = in_16_steps(base, random_weights(base, 2)), ids_of(base)
     expected = forward(base, weights, np.array(ids))["logits"]
@@ -197,9 +222,10 @@ def test_only_the_wanted_rows_are_predicted(base: Base) -> None:
 
 
 @BASES
-def test_top_and_normaliser_are_those_of_the_logits(base: Base) -> None:
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_top_and_normaliser_are_those_of_the_logits(base: Base, precision: str) -> None:
     weights, ids = random_weights(base, 9), ids_of(base)[:4]
-    outputs = Trunk(base, "int8", weights).run(ids)
+    outputs = Trunk(base, precision, weights).run(ids)
     logits = outputs["logits"][0].astype(np.float64)
     assert outputs["top.ids"].shape == (1, 4, TOP_K)
     assert outputs["top.ids"].dtype == np.int32

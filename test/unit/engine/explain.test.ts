@@ -54,6 +54,19 @@ describe('an error of the engine', () => {
     assert.ok(told instanceof EngineError);
     assert.equal(told.code, 'device');
     assert.match(told.message, /^The GPU \(DirectML, device 1\) failed: 887A0005/);
+    const cuda = { name: 'cuda', device: 0 } as const;
+    const pages = `/onnxruntime_src/cuda_call.cc:154 std::conditional_t<THRW, void> CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=vm`;
+    assert.equal(
+      (explainDevice(cuda, new Error(pages)) as EngineError).message,
+      'The GPU (CUDA, device 0) failed: CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version',
+    );
+    const noLibrary = new Error(
+      'OrtSessionOptionsAppendExecutionProvider_Cuda: Failed to load shared library',
+    );
+    assert.match(
+      (explainDevice(cuda, noLibrary) as EngineError).message,
+      /cannot be used: CUDA 13/,
+    );
     const full = explainDevice(gpu, new Error('CUDA failure 2: out of memory'));
     assert.ok(full instanceof EngineError && full.code === 'memory');
     for (const error of [new RangeError('The context is full.'), new EngineError('deadline', '')]) {

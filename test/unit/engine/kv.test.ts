@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import type { Tensor } from 'onnxruntime-node';
 import { BLOCK, KvCache } from '../../../src/engine/kv';
 
 const SHAPE = { layers: 2, kvHeads: 3, headSize: 2 };
@@ -12,6 +13,13 @@ function rowsOf(tokens: readonly number[]): Float32Array {
     for (const token of tokens) rows.push(...Array<number>(WIDTH).fill(1000 * buffer + token));
   }
   return Float32Array.from(rows);
+}
+
+/** The bits of a float16 tensor, whatever type this version of Node has for them. */
+function halfData(tensor: Tensor | undefined): Uint16Array {
+  const data = tensor?.data;
+  assert.ok(ArrayBuffer.isView(data));
+  return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
 }
 
 function filled(tokens: readonly number[], capacity = 4 * BLOCK): KvCache {
@@ -51,6 +59,23 @@ describe('the KV cache', () => {
     assert.ok([...(feeds['past.k.0']?.data ?? [])].every((x) => Number(x) < -9e29));
     assert.ok([...(feeds['past.v.0']?.data ?? [])].every((x) => x === 0));
     assert.equal(feeds['tail.k.0']?.dims[0], 0);
+  });
+
+  it('keeps float16 as it comes, in half the memory, behind a placeholder of zeros', () => {
+    const half = new KvCache({ ...SHAPE, type: 'float16' }, 2 * BLOCK);
+    const { rowBytes } = new KvCache(SHAPE, BLOCK);
+    assert.equal(half.rowBytes, rowBytes / 2);
+    const empty = half.feeds();
+    assert.equal(empty['past.k.0']?.type, 'float16');
+    assert.ok([...halfData(empty['past.k.0'])].every((bits) => bits === 0));
+    const tokens = count(BLOCK + 3);
+    half.append(tokens, Uint16Array.from(rowsOf(tokens)));
+    const feeds = half.feeds();
+    const expected = filled(tokens).feeds();
+    for (const name of ['past.k.1', 'tail.v.0']) {
+      assert.deepEqual([...halfData(feeds[name])], [...(expected[name]?.data ?? [])].map(Number));
+    }
+    assert.throws(() => new KvCache(SHAPE, 2 * BLOCK).copy(half, 1), RangeError);
   });
 
   it('copies nothing: past and tail are views of the same memory', () => {

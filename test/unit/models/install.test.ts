@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ModelError } from '../../../src/models/errors';
 import type { InstallOptions, InstallProgress } from '../../../src/models/install';
-import { installModel } from '../../../src/models/install';
+import { installModel, installPrecisions } from '../../../src/models/install';
 import { findInstalled, lockPath, verifyInstalled } from '../../../src/models/installed';
 import { installedDirectory, modelDirectory } from '../../../src/models/paths';
 import { sendFile, tinyId, TinyModel, tinyPlan } from '../../fixtures/tiny-model';
@@ -51,6 +51,26 @@ describe('installModel', function () {
     const tokenizer = JSON.parse(await readFile(model.tokenizer, 'utf8')) as { version: string };
     assert.equal(tokenizer.version, '1.0');
     assert.equal((await readFile(model.weights)).length, tinyPlan.bytes);
+  });
+
+  it('makes several precisions of one download', async () => {
+    const { precision, ...place } = tiny.options();
+    assert.equal(precision, 'int8');
+    const { suite } = tiny;
+    const half = { ...tinyPlan, precision: 'fp16', weights: 'weights-fp16.bin' };
+    await writeFile(join(suite, tinyId, 'plan-fp16.json'), JSON.stringify(half));
+    await writeFile(join(suite, tinyId, 'trunk-fp16.onnx'), 'fp16 graph');
+    await installPrecisions(place, ['int8', 'fp16']);
+    assert.equal(tiny.requests.length, 1);
+    assert.deepEqual(await downloads(), []);
+    assert.deepEqual(await list(modelDirectory(tiny.home, tinyId)), ['fp16', 'int8']);
+    await installPrecisions(place, ['int8', 'fp16']);
+    assert.equal(tiny.requests.length, 1);
+    // What is missing alone needs a download of its own, which goes again.
+    await rm(installedDirectory(tiny.home, tinyId, 'int8'), { recursive: true });
+    await installPrecisions(place, ['int8', 'fp16']);
+    assert.equal(tiny.requests.length, 2);
+    assert.deepEqual(await downloads(), []);
   });
 
   it('does nothing the second time', async () => {

@@ -76,7 +76,7 @@ describe('parsePlan', () => {
     refuses({ tensors: [norm, { ...norm, offset: 128 }] }, /occurs twice/);
     refuses({ tensors: [{ ...norm, offset: 4 }] }, /malformed/);
     refuses({ tensors: [{ ...norm, extra: 1 }] }, /malformed/);
-    refuses({ tensors: [{ ...norm, transform: 'float16' }] }, /malformed/);
+    refuses({ tensors: [{ ...norm, transform: 'bfloat16' }] }, /malformed/);
     refuses({ tensors: [{ ...norm, transpose: true }] }, /has one dimension/);
     refuses({ tensors: [] }, /malformed/);
     assert.throws(() => parsePlan('{', 'plan.json'), /plan.json is malformed: it is not JSON/);

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openGguf } from '../../../src/models/gguf';
+import { toHalves } from '../../../src/models/half';
 import { parsePlan } from '../../../src/models/plan';
 import { quantiseBetween, quantiseBlocks, quantiseRows } from '../../../src/models/quantise';
 import { openSafetensors } from '../../../src/models/safetensors';
@@ -72,10 +73,12 @@ describe('writeWeights', () => {
 
   const joined = Float32Array.from([...unpermuted(a, columns), ...b]);
   const sources = [{ tensor: 'a', unpermuteHeads: 2 }, { tensor: 'b' }];
-  const turned = <T extends Float32Array | Int8Array>(values: T) =>
+  const turned = <T extends Float32Array | Uint16Array | Int8Array>(values: T) =>
     values.map((_, i) => values[(i % 17) * columns + Math.floor(i / 17)] ?? NaN);
   const floatsAt = (file: Buffer, offset: number, count: number) =>
     Float32Array.from({ length: count }, (_, i) => file.readFloatLE(offset + 4 * i));
+  const halvesAt = (file: Buffer, offset: number, count: number) =>
+    Uint16Array.from({ length: count }, (_, i) => file.readUInt16LE(offset + 2 * i));
   const integersAt = (file: Buffer, offset: number, count: number) =>
     Int8Array.from(file.subarray(offset, offset + count));
 
@@ -106,6 +109,16 @@ describe('writeWeights', () => {
       // Everything between the ranges is zero.
       file.fill(0, 64, 64 + joined.length).fill(0, 1024, 1024 + 68);
       assert.ok(file.every((byte) => byte === 0));
+    });
+
+    it(`stores float16 rows, as they are and turned ${how}`, async () => {
+      const halves = new Uint16Array(joined.length);
+      toHalves(joined, halves);
+      const float16 = { transform: 'float16', sources };
+      const plain = await write({ ...float16, shape: [17, 8], transpose: false }, size);
+      assert.deepEqual(halvesAt(plain, 64, joined.length), halves);
+      const file = await write({ ...float16, shape: [8, 17], transpose: true }, size);
+      assert.deepEqual(halvesAt(file, 64, joined.length), turned(halves));
     });
 
     it(`stores blocks of 4 bits and their scales ${how}`, async () => {

@@ -9,6 +9,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 21
+GPU_OPSET = 17
+"""The newest for which CUDA's and DirectML's providers both have kernels of all operators that the fp16
+graphs use; see tests/test_gpu_operators.py. A kernel that was registered for an older version of an
+operator does not serve a newer one."""
 IR_VERSION = 10
 CONTRIB = "com.microsoft"
 
@@ -16,8 +20,9 @@ CONTRIB = "com.microsoft"
 class Graph:
     """Collects the nodes of a graph in execution order."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, opset: int = OPSET) -> None:
         self._name = name
+        self.opset = opset
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -70,7 +75,7 @@ class Graph:
             self._outputs,
             [*self._constants.values(), *initializers],
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(CONTRIB, 1)]
         return helper.make_model(
             graph,
             ir_version=IR_VERSION,

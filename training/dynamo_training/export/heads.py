@@ -132,6 +132,7 @@ class HeadsBuilder(LayerBuilder):
         """ids, logits, normaliser, chosen and state of each application so far."""
         self._grouped_mask: str | None = None
         self._known_sizes: set[str] = set()
+        self._known_masks: set[str] = set()
 
     def build(self) -> tuple[onnx.ModelProto, WeightPlan]:
         base, graph, spec = self.base, self.graph, self.spec
@@ -150,7 +151,7 @@ class HeadsBuilder(LayerBuilder):
                 "noise.row",
                 outputs=spec.applications,
                 axis=0,
-                num_outputs=spec.applications,
+                **({} if self.half else {"num_outputs": spec.applications}),
             )
         self.positions = positions
         self._row_sizes = self.sizes("position_ids")
@@ -288,7 +289,7 @@ class HeadsBuilder(LayerBuilder):
             [Source(f"heads.{head}.fusion.mix.weight", origin="heads")],
             f"h{head}.fusion",
         )
-        return state, mixed
+        return state, self.widen(mixed)
 
     def _predict(self, name: str, residual: str, delta: str | None) -> tuple[str, str]:
         """Predicts from one row; returns its state [1, 1, hidden] and the chosen token [1]."""
@@ -302,7 +303,7 @@ class HeadsBuilder(LayerBuilder):
             [Source("embedding", origin="trunk", rows="shortlist")],
             "output_embedding",
         )
-        best, places, normalizer = self.top(logits, f"{name}logits")
+        best, places, normalizer = self.top(self.widen(logits), f"{name}logits")
         ids = graph.op("Gather", [self.shortlist, places], f"{name}ids")
         noisy = graph.op("Add", [best, self.noise[len(self.predictions)]], f"{name}noisy")
         choice = graph.op("ArgMax", [noisy], f"{name}choice", axis=-1, keepdims=1)
@@ -338,6 +339,9 @@ class HeadsBuilder(LayerBuilder):
         """The causal mask of the run's rows."""
         if self._grouped_mask is None:
             mask = self.causal_mask(self._row_sizes)
+            if self.half:
+                past = self.past_mask(self._past, self._row_sizes.rows, "mask.past")
+                mask = self.graph.op("Concat", [past, mask], "mask.all", axis=1)
             self._grouped_mask = self.grouped_mask(mask, "mask.grouped")
         return self._grouped_mask
 
@@ -366,18 +370,38 @@ class HeadsBuilder(LayerBuilder):
         return Window(
             past=(f"past.k.{cache}", f"past.v.{cache}"),
             earlier=earlier or (f"tail.k.{cache}", f"tail.v.{cache}"),
-            mask=None,
+            mask=self._row_mask(chain_rows) if self.half else None,
             sizes=self._attention_sizes(chain_rows),
             has_past="has_past",
         )
 
+    def _row_mask(self, chain_rows: int) -> str:
+        """float [1, .] for one row that sees everything but the placeholder."""
+        graph, name = self.graph, f"mask.row.{chain_rows}"
+        if name not in self._known_masks:
+            one = graph.constant([1], np.int64)
+            past = self.past_mask(self._past, one, f"{name}.past")
+            shape = graph.op("Concat", [one, self._behind(chain_rows)], f"{name}.shape", axis=0)
+            zeros = graph.op("ConstantOfShape", [shape], f"{name}.behind")
+            graph.op("Concat", [past, zeros], name, axis=1)
+            self._known_masks.add(name)
+        return name
+
     def _attention_sizes(self, chain_rows: int) -> str:
         """int64 [2]: positions of the past, and all others."""
-        graph, name = self.graph, f"attention.sizes.{chain_rows}"
+        name = f"attention.sizes.{chain_rows}"
         if name not in self._known_sizes:
-            more = graph.constant([chain_rows], np.int64)
-            behind = graph.op("Add", [self._row_sizes.tail_and_new, more], f"{name}.behind")
-            self._known_sizes.add(graph.op("Concat", [self._past, behind], name, axis=0))
+            behind = self._behind(chain_rows)
+            self._known_sizes.add(self.graph.op("Concat", [self._past, behind], name, axis=0))
+        return name
+
+    def _behind(self, chain_rows: int) -> str:
+        """int64 [1]: positions that are not past."""
+        name = f"attention.sizes.{chain_rows}.behind"
+        if name not in self._known_sizes:
+            more = self.graph.constant([chain_rows], np.int64)
+            behind = [self._row_sizes.tail_and_new, more]
+            self._known_sizes.add(self.graph.op("Add", behind, name))
         return name
 
 

@@ -13,6 +13,17 @@ Two properties shape the attention:
 An empty `past` is not allowed (the kernels divide by its size). Until the first block is full the
 caller passes one placeholder position, keys -1e30 and values 0, and `has_past` = false: queries are
 then replaced by ones, every score of the placeholder becomes hugely negative and its weight 0.
+
+fp16 graphs are for GPUs, and differ (training/experiments/half.py has the figures):
+
+* Weights, their products and the cache are float16; the residual stream, norms, rotation, softmax and
+  the best logits are float32, which costs casts of few rows, but keeps the text that fp32 writes.
+* The cache passes the bus in every run, because ONNX Runtime's Node binding keeps nothing on CUDA's or
+  DirectML's side, so `past`, `tail` and `kv` are float16 too: half the bytes. Once it is there, joining
+  `past` with the rest is cheap, and saves a second product and the softmax's split.
+* Only operators that both providers have kernels for: plain transposes and products in place of
+  FusedMatMul's batch transposition, which ONNX Runtime itself brings in where the provider has it.
+* The placeholder's keys are 0, as -1e30 is no float16; the mask hides it.
 """
 
 from __future__ import annotations
@@ -25,12 +36,12 @@ import onnx
 from onnx import TensorProto
 
 from ..bases import Base
-from .graph import CONTRIB, Graph
+from .graph import CONTRIB, GPU_OPSET, OPSET, Graph
 from .plan import Source, WeightPlan
 
 TOP_K = 50
 INT8_ZERO_POINT = 128
-PRECISIONS = ("int8", "fp32")
+PRECISIONS = ("int8", "fp32", "fp16")
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,8 @@ class Window:
     """Keys and values between those and the new rows, [., kv_heads, head_size]."""
     mask: str | None
     """float [heads / kv_heads * rows, .]: 0 where a row may look at what is not past, -inf where
-    not; None where every row may look at everything."""
+    not; None where every row may look at everything. In fp16 graphs of what is past too, and never
+    None."""
     sizes: str
     """int64 [2]: positions of the past, and all others."""
     has_past: str
@@ -106,11 +118,13 @@ class LayerBuilder:
         """`block`: how many values of int8 graphs' matrices share a scale and an offset and take 4
         bits each; 0 where they are rounded to int8 by output channel."""
         if precision not in PRECISIONS:
-            raise ValueError(f"unknown precision {precision!r}: use int8 or fp32")
+            raise ValueError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
         self.base = base
         self.quantised = precision == "int8"
         self.block = block if self.quantised else 0
-        self.graph = Graph(name)
+        self.half = precision == "fp16"
+        self.cache_type = TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
+        self.graph = Graph(name, GPU_OPSET if self.half else OPSET)
         self.plan = plan
 
     def cache_inputs(self, layers: int) -> None:
@@ -118,15 +132,15 @@ class LayerBuilder:
         shape = [self.base.kv_heads, self.base.head_size]
         for layer in range(layers):
             for part in ("k", "v"):
-                self.graph.input(f"past.{part}.{layer}", TensorProto.FLOAT, ["P", *shape])
-                self.graph.input(f"tail.{part}.{layer}", TensorProto.FLOAT, ["T", *shape])
+                self.graph.input(f"past.{part}.{layer}", self.cache_type, ["P", *shape])
+                self.graph.input(f"tail.{part}.{layer}", self.cache_type, ["T", *shape])
 
     def cache_output(self, layers: int, new_rows: list[str]) -> None:
         """Makes the new keys and values an output: layer 0's keys, its values, layer 1's keys, ..."""
         base, graph = self.base, self.graph
         joined = graph.op("Concat", new_rows, "kv.joined", axis=0)
         shape: list[int | str] = ["2 * layers * R", base.kv_heads, base.head_size]
-        graph.output("kv", joined, TensorProto.FLOAT, shape)
+        graph.output("kv", joined, self.cache_type, shape)
 
     def angles(self, positions: str, name: str = "") -> str:
         """Rotary angles of positions [R]: [R, head_size / 2]."""
@@ -152,6 +166,14 @@ class LayerBuilder:
         table_rows = graph.op("Unsqueeze", [arange, first], "table_rows")
         return Sizes(rows, tail, tail_and_new, table_rows)
 
+    def past_mask(self, past: str, rows: str, name: str) -> str:
+        """float [rows, P]: hides the placeholder where there is no past. `past`: int64 [1], P."""
+        graph = self.graph
+        seen, hidden = graph.constant(0, np.float32), graph.constant(-np.inf, np.float32)
+        value = graph.op("Where", ["has_past", seen, hidden], f"{name}.value")
+        shape = graph.op("Concat", [rows, past], f"{name}.shape", axis=0)
+        return graph.op("Expand", [value, shape], name)
+
     def causal_mask(self, sizes: Sizes) -> str:
         """float [R, T + R]."""
         graph = self.graph
@@ -174,7 +196,7 @@ class LayerBuilder:
         """Rows [1, R, hidden] of an embedding table by ids [1, R]."""
         graph = self.graph
         if isinstance(table, str):
-            return graph.op("Gather", [table, ids], name)
+            return self.widen(graph.op("Gather", [table, ids], name))
         values, scales = table
         rows = graph.op("Gather", [values, ids], f"{name}.int8")
         floats = graph.op("Cast", [rows], f"{name}.float", to=TensorProto.FLOAT)
@@ -215,11 +237,25 @@ class LayerBuilder:
         weight = self.plan.float32(f"{layer.weights}.{kind}.weight", [self.base.hidden], [source])
         return self.norm(f"{layer.nodes}.{kind}", weight, residual, delta)
 
-    def prepare(self, name: str, rows: str) -> tuple[str, str] | str:
-        """Rows as `linear` takes them."""
+    def widen(self, values: str) -> str:
+        """Values of an fp16 graph's products as float32; of other graphs as they are."""
+        if not self.half:
+            return values
+        return self.graph.op("Cast", [values], f"{values}.wide", to=TensorProto.FLOAT)
+
+    def narrow(self, values: str) -> str:
+        """float32 values as an fp16 graph's products take them; of other graphs as they are."""
+        if not self.half:
+            return values
+        return self.graph.op("Cast", [values], f"{values}.half", to=TensorProto.FLOAT16)
+
+    def prepare(self, name: str, rows: str, narrow: bool = True) -> tuple[str, str] | str:
+        """Rows as `linear` takes them. Not `narrow`: an fp16 graph has them in float16 already."""
         if self.block:
             return rows, self._block_sums(name, rows)
-        return self._quantise(name, rows) if self.quantised else rows
+        if self.quantised:
+            return self._quantise(name, rows)
+        return self.narrow(rows) if narrow else rows
 
     def linear(
         self,
@@ -229,10 +265,12 @@ class LayerBuilder:
         sources: list[Source],
         weights: str | None = None,
     ) -> str:
-        """rows [1, R, K], as `prepare` gives them, times a weight [K, N]."""
+        """rows [1, R, K], as `prepare` gives them, times a weight [K, N]. What an fp16 graph returns is
+        float16."""
         weights = weights or name
         if isinstance(rows, str):
-            weight = self.plan.float32(weights, list(shape), sources, transpose=True)
+            declare = self.plan.float16 if self.half else self.plan.float32
+            weight = declare(weights, list(shape), sources, transpose=True)
             return self.graph.op("MatMul", [rows, weight], f"{name}.out")
         if self.block:
             return self._linear_by_block(name, rows, shape, sources, weights)
@@ -360,7 +398,8 @@ class LayerBuilder:
     ) -> tuple[str, str, str]:
         """Rotated queries [R, heads, d], rotated keys and values [R, kv_heads, d].
 
-        `even` tells how the normed rows were made an even number.
+        `even` tells how the normed rows were made an even number. In fp16 graphs keys and values are
+        float16, as the cache has them.
         """
         base, graph, name = self.base, self.graph, layer.nodes
         q_size, kv_size = base.heads * base.head_size, base.kv_heads * base.head_size
@@ -370,6 +409,7 @@ class LayerBuilder:
         joined = self.linear(
             f"{name}.qkv", prepared, (base.hidden, size), sources, f"{layer.weights}.qkv"
         )
+        joined = self.widen(joined)
         if base.qkv_bias:
             parts = [layer.source(f"attn_{part}.bias") for part in "qkv"]
             bias = self.plan.float32(f"{layer.weights}.qkv.bias", [size], parts)
@@ -396,7 +436,7 @@ class LayerBuilder:
             [value, graph.constant([-1, base.kv_heads, base.head_size], np.int64)],
             f"{name}.value",
         )
-        return query, key, value
+        return query, self.narrow(key), self.narrow(value)
 
     def attend(
         self, layer: Layer, query: str, key: str, value: str, window: Window
@@ -413,6 +453,49 @@ class LayerBuilder:
         # [R, heads, d] -> [kv_heads, heads/kv_heads * R, d]: a group's query heads share its keys.
         by_head = graph.op("Transpose", [query], f"{name}.by_head", perm=[1, 0, 2])
         grouped = graph.op("Reshape", [by_head, group], f"{name}.queries")
+        mix = self._mix_half if self.half else self._mix_in_blocks
+        mixed = mix(name, grouped, keys, values, window)
+        by_head = graph.op(
+            "Reshape",
+            [mixed, graph.constant([base.heads, -1, base.head_size], np.int64)],
+            f"{name}.mix.by_head",
+        )
+        by_row = graph.op("Transpose", [by_head], f"{name}.mix.by_row", perm=[1, 0, 2])
+        width = base.heads * base.head_size
+        rows = graph.op(
+            "Reshape", [by_row, graph.constant([1, -1, width], np.int64)], f"{name}.rows"
+        )
+        rows = self.pad(rows, window.even, f"{name}.rows.even")
+        output = self.linear(
+            f"{layer.nodes}.attn_output",
+            self.prepare(f"{layer.nodes}.attn_output", rows, narrow=False),
+            (width, base.hidden),
+            [layer.source("attn_output.weight")],
+            f"{layer.weights}.attn_output",
+        )
+        return self.widen(output), (keys, values)
+
+    def _mix_half(self, name: str, queries: str, keys: str, values: str, window: Window) -> str:
+        """The values that queries [kv_heads, ., d] look at, in float16: one product over all."""
+        assert window.mask is not None
+        graph = self.graph
+        scale = graph.constant(1 / float(np.sqrt(self.base.head_size)), np.float32)
+        scaled = self.narrow(graph.op("Mul", [queries, scale], f"{name}.scaled"))
+        all_keys = graph.op("Concat", [window.past[0], keys], f"{name}.all_keys", axis=0)
+        all_values = graph.op("Concat", [window.past[1], values], f"{name}.all_values", axis=0)
+        columns = graph.op("Transpose", [all_keys], f"{name}.key_columns", perm=[1, 2, 0])
+        scores = self.widen(graph.op("MatMul", [scaled, columns], f"{name}.scores"))
+        masked = graph.op("Add", [scores, window.mask], f"{name}.masked")
+        weights = self.narrow(graph.op("Softmax", [masked], f"{name}.weights", axis=-1))
+        rows = graph.op("Transpose", [all_values], f"{name}.value_rows", perm=[1, 0, 2])
+        return graph.op("MatMul", [weights, rows], f"{name}.mix")
+
+    def _mix_in_blocks(
+        self, name: str, grouped: str, keys: str, values: str, window: Window
+    ) -> str:
+        """The values that queries [kv_heads, ., d] look at: whole blocks where they lie, the rest
+        beside them."""
+        base, graph = self.base, self.graph
         past_queries = graph.op(
             "Where",
             [window.has_past, grouped, graph.constant(1, np.float32)],
@@ -430,7 +513,7 @@ class LayerBuilder:
         past_weights, new_weights = graph.op(
             "Split", [weights, window.sizes], f"{name}.split", outputs=2, axis=2
         )
-        mixed = graph.op(
+        return graph.op(
             "Add",
             [
                 self._batched([past_weights, window.past[1]], f"{name}.past_mix"),
@@ -438,25 +521,6 @@ class LayerBuilder:
             ],
             f"{name}.mix",
         )
-        by_head = graph.op(
-            "Reshape",
-            [mixed, graph.constant([base.heads, -1, base.head_size], np.int64)],
-            f"{name}.mix.by_head",
-        )
-        by_row = graph.op("Transpose", [by_head], f"{name}.mix.by_row", perm=[1, 0, 2])
-        width = base.heads * base.head_size
-        rows = graph.op(
-            "Reshape", [by_row, graph.constant([1, -1, width], np.int64)], f"{name}.rows"
-        )
-        rows = self.pad(rows, window.even, f"{name}.rows.even")
-        output = self.linear(
-            f"{layer.nodes}.attn_output",
-            self.prepare(f"{layer.nodes}.attn_output", rows),
-            (width, base.hidden),
-            [layer.source("attn_output.weight")],
-            f"{layer.weights}.attn_output",
-        )
-        return output, (keys, values)
 
     def _batched(self, inputs: list[str], name: str, **attributes: float) -> str:
         """A product whose second operand is stored position-major: [positions, kv_heads, d]."""
@@ -480,13 +544,14 @@ class LayerBuilder:
         )
         activated = graph.op("QuickGelu", [gate], f"{name}.silu", domain=CONTRIB, alpha=1.0)
         product = graph.op("Mul", [activated, up], f"{name}.product")
-        return self.linear(
+        output = self.linear(
             f"{name}_down",
-            self.prepare(f"{name}_down", product),
+            self.prepare(f"{name}_down", product, narrow=False),
             (base.ffn, base.hidden),
             [layer.source("ffn_down.weight")],
             f"{layer.weights}.ffn_down",
         )
+        return self.widen(output)
 
     def top(self, logits: str, name: str) -> tuple[str, str, str]:
         """The TOP_K best logits, their int64 indices, and log sum exp of all, [1, M, .] each."""

@@ -18,6 +18,13 @@ from onnx import TensorProto
 PLAN_VERSION = 1
 LARGE_ALIGNMENT = 4096  # bytes: large tensors start on a page, so that they can be mapped
 SMALL_ALIGNMENT = 64
+ITEM_BYTES = {
+    TensorProto.INT8: 1,
+    TensorProto.UINT8: 1,
+    TensorProto.FLOAT16: 2,
+    TensorProto.FLOAT: 4,
+    TensorProto.INT32: 4,
+}
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,31 @@ class WeightPlan:
 
         A name that was declared before stands for the same bytes, here and below.
         """
+        return self._float("float32", TensorProto.FLOAT, name, shape, sources, transpose)
+
+    def float16(
+        self, name: str, shape: list[int], sources: list[Source], transpose: bool = False
+    ) -> str:
+        """The same, rounded to 16 bits."""
+        return self._float("float16", TensorProto.FLOAT16, name, shape, sources, transpose)
+
+    def _float(
+        self,
+        transform: str,
+        data_type: int,
+        name: str,
+        shape: list[int],
+        sources: list[Source],
+        transpose: bool,
+    ) -> str:
         if self._declared(name):
             return name
         self.tensors.append(
             {
-                "transform": "float32",
+                "transform": transform,
                 "name": name,
                 "shape": shape,
-                "offset": self._place(name, TensorProto.FLOAT, shape),
+                "offset": self._place(name, data_type, shape),
                 "transpose": transpose,
                 "sources": [source.to_json() for source in sources],
             }
@@ -219,7 +243,7 @@ class WeightPlan:
 
     def _place(self, name: str, data_type: int, shape: list[int]) -> int:
         """Reserves room in the weight file and adds the initializer; returns its byte offset."""
-        size = 1 if data_type in (TensorProto.INT8, TensorProto.UINT8) else 4
+        size = ITEM_BYTES[data_type]
         for dimension in shape:
             size *= dimension
         alignment = LARGE_ALIGNMENT if size >= LARGE_ALIGNMENT else SMALL_ALIGNMENT

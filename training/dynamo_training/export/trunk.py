@@ -132,8 +132,13 @@ class TrunkBuilder(LayerBuilder):
         angles = self.angles(positions)
         sizes = self.sizes("input_ids")
         mask = self.causal_mask(sizes)
+        if self.half:
+            past = graph.op("Shape", ["past.k.0"], "past", start=0, end=1)
+            hidden = self.past_mask(past, sizes.rows, "mask.past")
+            mask = graph.op("Concat", [hidden, mask], "mask.all", axis=1)
         selected = graph.op("Gather", [mask, logit_rows], "mask.selected")
-        past = graph.op("Shape", ["past.k.0"], "past", start=0, end=1)
+        if not self.half:
+            past = graph.op("Shape", ["past.k.0"], "past", start=0, end=1)
         return Shared(
             rotary=Rotary(
                 rows=sizes.table_rows,
@@ -155,6 +160,9 @@ class TrunkBuilder(LayerBuilder):
         ids = graph.op("Unsqueeze", [ids, graph.constant([0], np.int64)], "input_ids.batched")
         shape = [base.vocabulary, base.hidden]
         sources = [Source(base.output_tensor)]
+        if self.half:
+            self.table = (self.plan.float16("embedding", shape, sources), "")
+            return self.embed(self.table[0], ids, "embedded")
         if not self.quantised:
             return self.embed(self.plan.float32("embedding", shape, sources), ids, "embedded")
         self.table = self.plan.int8("embedding", shape, sources, transpose=False)
@@ -165,7 +173,7 @@ class TrunkBuilder(LayerBuilder):
         base, graph = self.base, self.graph
         # Activations with outliers do not bear the first pass's own rounding: the perplexity of
         # SmolLM2 on held-out code would be 1.7 % above fp32 instead of 0.2 %.
-        if self.quantised and base.activation_bits == 8:
+        if self.half or (self.quantised and base.activation_bits == 8):
             logits, best, ids = self._two_passes(normed)
             normalizer = self.normalizer(logits, best, ids, "logits")
         else:
@@ -189,13 +197,43 @@ class TrunkBuilder(LayerBuilder):
     def _two_passes(self, normed: str) -> tuple[str, str, str]:
         """All logits, the TOP_K best of them, and their int64 ids.
 
-        The output embedding is the largest matrix of a small model, and reading it takes a quarter
-        of a step's time. The first pass reads it in 4 bits; the CANDIDATES that it likes best are
-        computed again from the int8 rows of the embedding table, which is there in any case. So what
-        is chosen is chosen by the same integers as from one int8 product, unless the first pass puts
-        it behind all candidates; training/experiments/first_pass.py counts how far behind the first
-        pass puts what matters. The other logits, which only the normaliser sees, stay as they are.
+        A first pass computes all logits roughly: in int8 graphs from a 4-bit copy of the output
+        embedding, whose reading takes a quarter of a small model's step, in fp16 graphs because a
+        float16 product is rounded to 1/64 where logits are about 20, and the best two are often
+        closer. The CANDIDATES that it likes best are computed again from the rows of the embedding
+        table, which is there in any case: in int8 from the same integers as one product would have,
+        in fp16 in float32. So what is chosen is what one such product would have chosen, unless the
+        first pass puts it behind all candidates; training/experiments/first_pass.py counts how far
+        behind the first pass puts what matters. The other logits, which only the normaliser sees,
+        stay as they are.
         """
+        base, graph = self.base, self.graph
+        start = graph.constant([0], np.int64)
+        rough = self._rough_half(normed) if self.half else self._rough_int4(normed)
+        wanted = graph.constant([min(CANDIDATES, base.vocabulary)], np.int64)
+        _, candidates = graph.op("TopK", [rough, wanted], "first_pass", outputs=2, axis=-1, sorted=1)
+
+        # Candidates' rows times the row, in floats that hold sums of its integers: [M, C, 1].
+        table, table_scales = self.table
+        flat = graph.op("Squeeze", [candidates, start], "candidates")
+        rows = graph.op("Gather", [table, flat], "candidates.int8" if self.quantised else "candidates.half")
+        floats = graph.op("Cast", [rows], "candidates.float", to=TensorProto.FLOAT)
+        factor, row_scale = (normed, "") if self.half else self._centred(normed)
+        columns = graph.op("Transpose", [factor], "output_embedding.columns", perm=[1, 2, 0])
+        sums = graph.op("MatMul", [floats, columns], "candidates.sums")
+        exact = graph.op("Transpose", [sums], "candidates.by_part", perm=[2, 0, 1])
+        if not self.half:
+            scale = graph.op("Gather", [table_scales, candidates], "candidates.scale")
+            product = graph.op("Mul", [exact, scale], "candidates.product")
+            exact = graph.op("Mul", [product, row_scale], "candidates.rescaled")
+        best_count = graph.constant([TOP_K], np.int64)
+        best, places = graph.op("TopK", [exact, best_count], "best", outputs=2, axis=-1, sorted=1)
+        ids = graph.op("GatherElements", [candidates, places], "best.ids", axis=-1)
+        logits = graph.op("ScatterElements", [rough, candidates, exact], "logits.all", axis=-1)
+        return logits, best, ids
+
+    def _rough_int4(self, normed: str) -> str:
+        """All logits from 4 bits a weight, [1, M, vocabulary]."""
         base, graph, name = self.base, self.graph, "first_pass"
         hidden, source = base.hidden, Source(base.output_tensor)
         block = next(size for size in (128, 64, 32, 16) if hidden % size == 0)
@@ -214,30 +252,23 @@ class TrunkBuilder(LayerBuilder):
             block_size=block,
             accuracy_level=4,  # activations in int8, a scale for every block
         )
-        rough = self.cut(padded, even, f"{name}.logits")
-        wanted = graph.constant([min(CANDIDATES, base.vocabulary)], np.int64)
-        _, candidates = graph.op("TopK", [rough, wanted], name, outputs=2, axis=-1, sorted=1)
+        return self.cut(padded, even, f"{name}.logits")
 
-        # Candidates' rows times the row's integers, in floats that hold sums of them: [M, C, 1].
-        table, table_scales = self.table
-        flat = graph.op("Squeeze", [candidates, graph.constant([0], np.int64)], "candidates")
-        rows = graph.op("Gather", [table, flat], "candidates.int8")
-        floats = graph.op("Cast", [rows], "candidates.float", to=TensorProto.FLOAT)
+    def _rough_half(self, normed: str) -> str:
+        """All logits from a float16 product, [1, M, vocabulary]. The embedding table is read as it
+        lies, [N, K], so that it is there once."""
+        graph, name, first = self.graph, "first_pass", self.graph.constant([0], np.int64)
+        rows = graph.op("Squeeze", [self.narrow(normed), first], f"{name}.rows")
+        product = graph.op("Gemm", [rows, self.table[0]], f"{name}.product", transB=1)
+        return graph.op("Unsqueeze", [self.widen(product), first], f"{name}.logits")
+
+    def _centred(self, normed: str) -> tuple[str, str]:
+        """Quantised rows as floats around 0, and their scales."""
+        graph = self.graph
         quantised, row_scale = self._quantise("output_embedding", normed)
         shifted = graph.op("Cast", [quantised], "output_embedding.floats", to=TensorProto.FLOAT)
         zero = graph.constant(INT8_ZERO_POINT, np.float32)
-        centred = graph.op("Sub", [shifted, zero], "output_embedding.integers")
-        columns = graph.op("Transpose", [centred], "output_embedding.columns", perm=[1, 2, 0])
-        sums = graph.op("MatMul", [floats, columns], "candidates.sums")
-        by_part = graph.op("Transpose", [sums], "candidates.by_part", perm=[2, 0, 1])
-        scale = graph.op("Gather", [table_scales, candidates], "candidates.scale")
-        product = graph.op("Mul", [by_part, scale], "candidates.product")
-        exact = graph.op("Mul", [product, row_scale], "candidates.rescaled")
-        best_count = graph.constant([TOP_K], np.int64)
-        best, places = graph.op("TopK", [exact, best_count], "best", outputs=2, axis=-1, sorted=1)
-        ids = graph.op("GatherElements", [candidates, places], "best.ids", axis=-1)
-        logits = graph.op("ScatterElements", [rough, candidates, exact], "logits.all", axis=-1)
-        return logits, best, ids
+        return graph.op("Sub", [shifted, zero], "output_embedding.integers"), row_scale
 
 
 def build_trunk(base: Base, precision: str) -> tuple[onnx.ModelProto, WeightPlan]:
