@@ -121,6 +121,7 @@ const PHASES: Readonly<Record<InstallProgress['phase'], string>> = {
   check: 'Checking',
   convert: 'Converting',
   finish: 'Finishing',
+  prepare: 'Preparing for this processor',
 };
 
 /** Progress in one line of a terminal, or a line for every tenth in a log. */

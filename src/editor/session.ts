@@ -18,6 +18,7 @@ import type {
 } from '../engine/protocol';
 import type { ModelWish } from '../engine/select-model';
 import type { InstallProgress } from '../models/progress';
+import { Preparation } from './preparation';
 import { completionSettings, machineSettings, touchesMachine } from './settings';
 
 export type SessionState =
@@ -68,6 +69,7 @@ export class Session implements vscode.Disposable {
   readonly worker: string;
   readonly #state = new vscode.EventEmitter<SessionState>();
   readonly #completed = new vscode.EventEmitter<CompletionRecord>();
+  readonly #preparation: Preparation;
   readonly #disposables: vscode.Disposable[];
   readonly onDidChangeState = this.#state.event;
   readonly onDidComplete = this.#completed.event;
@@ -90,8 +92,10 @@ export class Session implements vscode.Disposable {
   ) {
     this.suite = join(extensionPath, 'models');
     this.worker = join(extensionPath, 'dist', 'worker.js');
+    this.#preparation = new Preparation(this.worker, log);
     this.#disposables = [
       this.#state,
+      this.#preparation,
       this.#completed,
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (touchesMachine(event)) void this.restart();
@@ -305,6 +309,9 @@ export class Session implements vscode.Disposable {
           `${info.id} (${info.precision}) loaded in ${Math.round(info.loadMs)} ms, ` +
             `context ${info.contextLength}; ${choice.provider.name}: ${choice.why}`,
         );
+        if (info.prepared === false && info.precision === 'int8') {
+          this.#preparation.begin(choice.model);
+        }
         return info;
       });
       loaded.catch(() => undefined); // Whoever waits for it is told.

@@ -103,6 +103,7 @@ const PHASES = {
   check: 'Checking',
   convert: 'Converting',
   finish: 'Finishing',
+  prepare: 'Preparing for this processor',
 };
 
 export function inWords(progress: InstallProgress | undefined): string {

@@ -195,7 +195,7 @@ export class EngineProcess {
   }
 
   get #isLoading(): boolean {
-    return [...this.#pending.values()].some((pending) => pending.type === 'load');
+    return [...this.#pending.values()].some(({ type }) => type === 'load' || type === 'prepare');
   }
 
   #receive(message: ToParent): void {
@@ -297,6 +297,7 @@ export class EngineProcess {
 /** What answers each request. */
 const ANSWERS = {
   load: 'loaded',
+  prepare: 'prepared',
   complete: 'completion',
   generate: 'generation',
   measure: 'measure',

@@ -11,7 +11,7 @@ import { EngineError, ERROR_CODES, ProtocolError } from './errors';
 import { INSPECTION_LIMITS, inspectionSchema } from './inspection';
 
 /** Raised with every change of a message's shape. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Sizes that both sides hold to. */
 export const LIMITS = {
@@ -237,6 +237,8 @@ const modelInfo = z.strictObject({
   epsilon: probability.exactOptional(),
   /** What runs it; the CPU when absent. */
   provider: provider.exactOptional(),
+  /** Whether its graphs are prepared for this processor, or need not be. */
+  prepared: z.boolean().exactOptional(),
   loadMs: milliseconds,
 });
 
@@ -370,10 +372,23 @@ const probeResult = z.strictObject({
   stepMs: milliseconds,
 });
 
+const preparedResult = z.strictObject({
+  kind: z.literal('prepared'),
+  /** Whether there is nothing left to prepare; false where the disk has no room. */
+  prepared: z.boolean(),
+});
+
 const toChild = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), version: z.int() }),
   z.strictObject({
     type: z.literal('load'),
+    id: requestId,
+    model: modelFiles,
+    options: loadOptions,
+  }),
+  /** Prepares a model's graphs for this processor, see models/prepared.ts; loads nothing. */
+  z.strictObject({
+    type: z.literal('prepare'),
     id: requestId,
     model: modelFiles,
     options: loadOptions,
@@ -405,6 +420,7 @@ const toParent = z.discriminatedUnion('type', [
       measureResult,
       inspectionSchema,
       probeResult,
+      preparedResult,
     ]),
   }),
   z.strictObject({
@@ -432,12 +448,16 @@ export type CompletionResult = z.infer<typeof completionResult>;
 export type GenerationResult = z.infer<typeof generationResult>;
 export type MeasureResult = z.infer<typeof measureResult>;
 export type ProbeResult = z.infer<typeof probeResult>;
+export type PreparedResult = z.infer<typeof preparedResult>;
 export type Provider = z.infer<typeof provider>;
 export type ToChild = z.infer<typeof toChild>;
 export type ToParent = z.infer<typeof toParent>;
 /** A request without its id. */
 export type RequestBody = WithoutId<
-  Extract<ToChild, { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }>
+  Extract<
+    ToChild,
+    { type: 'load' | 'prepare' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }
+  >
 >;
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 export type WorkState = Extract<ToParent, { type: 'state' }>['state'];

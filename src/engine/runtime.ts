@@ -1,7 +1,11 @@
 /** What all sessions of ONNX Runtime share: how they are opened, and how outputs are read. */
+import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { findPrepared, keepPrepared, removePrepared } from '../models/prepared';
 import type { KvShape, KvValues } from './kv';
+import { thisMachine } from './machine';
 import type { Provider } from './protocol';
+import { CPU } from './provider';
 import { productsSaturate } from './saturation';
 
 export interface RuntimeOptions {
@@ -11,13 +15,75 @@ export interface RuntimeOptions {
   readonly provider?: Provider | undefined;
 }
 
-/** @throws when ONNX Runtime cannot read the graph or its weights, or has no such provider */
+/** Initializers of fewer bytes stay in a prepared graph itself. */
+const SMALL_BYTES = 1024;
+
+/**
+ * Opens a graph, on the CPU as it was prepared for this processor where it was.
+ *
+ * @throws when ONNX Runtime cannot read the graph or its weights, or has no such provider
+ */
 export async function openSession(
   graph: string,
-  { threads, provider = { name: 'cpu', device: 0 } }: RuntimeOptions,
+  options: RuntimeOptions,
 ): Promise<InferenceSession> {
+  const settings = await sessionOptions(options);
+  const prepared = onCpu(options) ? await preparedGraph(graph) : undefined;
+  if (prepared === undefined) return InferenceSession.create(graph, settings);
+  try {
+    const level = { graphOptimizationLevel: 'disabled' } as const;
+    return await InferenceSession.create(prepared, { ...settings, ...level });
+  } catch {
+    await removePrepared(graph, await thisMachine());
+    return InferenceSession.create(graph, settings);
+  }
+}
+
+/** Where a graph was prepared for this processor; undefined where it was not, or is better as it is. */
+async function preparedGraph(graph: string): Promise<string | undefined> {
+  return (await productsSaturate()) ? findPrepared(graph, await thisMachine()) : undefined;
+}
+
+/**
+ * Whether a graph could be prepared for this processor and is not. On others than those whose products
+ * saturate it would load as fast as ever.
+ */
+export async function wantsPreparing(graph: string): Promise<boolean> {
+  return (await productsSaturate()) && (await preparedGraph(graph)) === undefined;
+}
+
+/**
+ * Prepares a graph for this processor if it wants that; takes about twice the time of loading it.
+ *
+ * ONNX Runtime could save packed weights, too. MatMulNBits then reads them from where they lie in the
+ * file, not aligned as its kernels need them, and crashes (1.30).
+ *
+ * @returns whether there is nothing left to do; false where the disk has no room
+ */
+export async function prepareGraph(graph: string, threads: number): Promise<boolean> {
+  if (!(await wantsPreparing(graph))) return true;
+  const { extra, ...settings } = await sessionOptions({ threads });
+  return keepPrepared(graph, await thisMachine(), async (files) => {
+    const session = await InferenceSession.create(graph, {
+      ...settings,
+      optimizedModelFilePath: join(files.folder, files.graph),
+      extra: {
+        session: {
+          ...extra.session,
+          optimized_model_external_initializers_file_name: files.weights,
+          optimized_model_external_initializers_min_size_in_bytes: String(SMALL_BYTES),
+        },
+      },
+    });
+    await session.release();
+  });
+}
+
+const onCpu = ({ provider = CPU }: RuntimeOptions): boolean => provider.name === 'cpu';
+
+async function sessionOptions({ threads, provider = CPU }: RuntimeOptions) {
   const { name, device: deviceId } = provider;
-  return InferenceSession.create(graph, {
+  return {
     // What a GPU's provider has no kernel for runs on the CPU, which ONNX Runtime adds by itself.
     executionProviders: [name === 'cpu' ? name : { name, deviceId }],
     graphOptimizationLevel: 'all',
@@ -36,7 +102,7 @@ export async function openSession(
         ...((await productsSaturate()) && { x64quantprecision: '1' }),
       },
     },
-  });
+  } satisfies InferenceSession.SessionOptions;
 }
 
 /** The shape of a graph's cache, as it declares it. */

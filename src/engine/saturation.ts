@@ -11,7 +11,14 @@ import probe from '../../models/saturation-probe.onnx';
 const SIZE = 64;
 const EXACT = 127 * 127 * SIZE;
 
-export async function productsSaturate(): Promise<boolean> {
+let found: Promise<boolean> | undefined;
+
+/** Asked once a process. */
+export function productsSaturate(): Promise<boolean> {
+  return (found ??= ask());
+}
+
+async function ask(): Promise<boolean> {
   if (process.arch !== 'x64') return false;
   const session = await InferenceSession.create(probe, { intraOpNumThreads: 1 });
   try {

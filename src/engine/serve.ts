@@ -10,7 +10,7 @@ import { Server, type ServerOptions } from './server';
 const PIPE = 3;
 
 /** Serves until the parent is gone or asks for the end; then the process exits. */
-export function serve(openModel: ServerOptions['openModel']): void {
+export function serve(models: Pick<ServerOptions, 'openModel' | 'prepareModel'>): void {
   // Ctrl+C in a terminal reaches the child too; the parent decides what it means.
   process.on('SIGINT', () => undefined);
   const channel = new Channel<ToChild, ToParent>(new Socket({ fd: PIPE }), {
@@ -21,7 +21,7 @@ export function serve(openModel: ServerOptions['openModel']): void {
   });
   const server = new Server({
     send: (message) => channel.send(message),
-    openModel,
+    ...models,
     onShutdown: () => process.exit(0),
   });
 }

@@ -18,6 +18,7 @@ import type {
   MeasureResult,
   ModelFiles,
   ModelInfo,
+  PreparedResult,
   ProbeResult,
   StepSummary,
   ToChild,
@@ -51,6 +52,7 @@ export interface OpenModel {
 export interface ServerOptions {
   readonly send: (message: ToParent) => void;
   readonly openModel: (model: ModelFiles, options: LoadOptions) => Promise<OpenModel>;
+  readonly prepareModel: (model: ModelFiles, options: LoadOptions) => Promise<PreparedResult>;
   /** Called when the parent asked for the end and the model is closed. */
   readonly onShutdown: () => void;
 }
@@ -64,7 +66,7 @@ export class DeadlineReached extends EngineError {
 
 type JobMessage = Extract<
   ToChild,
-  { type: 'load' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }
+  { type: 'load' | 'prepare' | 'complete' | 'generate' | 'measure' | 'inspect' | 'probe' }
 >;
 
 interface Job {
@@ -143,7 +145,8 @@ export class Server {
     for (;;) {
       const job = this.#jobs[0];
       if (!job) break;
-      this.#tell(job.message.type === 'load' ? 'loading' : 'busy');
+      const { type } = job.message;
+      this.#tell(type === 'load' || type === 'prepare' ? 'loading' : 'busy');
       try {
         await this.#run(job);
       } catch (error) {
@@ -166,6 +169,11 @@ export class Server {
       await this.#closeModel();
       this.#model = await this.#options.openModel(message.model, message.options);
       this.#options.send({ type: 'loaded', id, info: this.#model.info });
+      return;
+    }
+    if (message.type === 'prepare') {
+      const result = await this.#options.prepareModel(message.model, message.options);
+      this.#options.send({ type: 'result', id, result });
       return;
     }
     const model = this.#model;
@@ -208,7 +216,7 @@ export class Server {
 
 function ask(
   model: OpenModel,
-  message: Exclude<JobMessage, { type: 'load' }>,
+  message: Exclude<JobMessage, { type: 'load' | 'prepare' }>,
   signal: AbortSignal,
   onStep: StepListener,
 ) {

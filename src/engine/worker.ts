@@ -11,8 +11,9 @@ import { HeadsSession, type HeadsOptions } from './heads';
 import { createInspector } from './inspect';
 import { learnRowCosts, measureSteps } from './measure';
 import { probeModel } from './probe-model';
-import type { LoadOptions, ModelFiles, Provider } from './protocol';
+import type { LoadOptions, ModelFiles, PreparedResult, Provider } from './protocol';
 import { CPU } from './provider';
+import { prepareGraph, wantsPreparing } from './runtime';
 import { serve } from './serve';
 import type { OpenModel } from './server';
 import { TrunkSession } from './session';
@@ -38,6 +39,7 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
   const { provider = CPU } = options;
   const sizes = { threads, contextLength, cacheBytes, provider };
   const { stepper, heads } = await openSessions(model, sizes);
+  const prepared = provider.name === 'cpu' && (await isPrepared(model));
   const parts = {
     model: model.id,
     format: model.prompt,
@@ -63,6 +65,7 @@ async function openModel(model: ModelFiles, options: LoadOptions): Promise<OpenM
       table: model.table !== undefined,
       ...(model.defaults?.epsilon !== undefined && { epsilon: model.defaults.epsilon }),
       provider,
+      prepared,
       loadMs: performance.now() - started,
     },
     complete: completer.complete,
@@ -113,8 +116,27 @@ function defaultThreads(): number {
   return Math.min(MAX_THREADS, physical);
 }
 
-serve((model, options) =>
-  openModel(model, options).catch((error: unknown) => {
-    throw explainLoading(model, explainDevice(options.provider ?? CPU, error));
-  }),
-);
+/** All graphs of a model, one after the other. */
+async function prepareModel(model: ModelFiles, { threads }: LoadOptions): Promise<PreparedResult> {
+  let prepared = true;
+  for (const graph of graphsOf(model)) {
+    prepared = (await prepareGraph(graph, threads ?? defaultThreads())) && prepared;
+  }
+  return { kind: 'prepared', prepared };
+}
+
+const graphsOf = ({ graph, heads }: ModelFiles): string[] =>
+  heads ? [graph, heads.graph] : [graph];
+
+async function isPrepared(model: ModelFiles): Promise<boolean> {
+  const wanting = await Promise.all(graphsOf(model).map(wantsPreparing));
+  return !wanting.includes(true);
+}
+
+serve({
+  openModel: (model, options) =>
+    openModel(model, options).catch((error: unknown) => {
+      throw explainLoading(model, explainDevice(options.provider ?? CPU, error));
+    }),
+  prepareModel,
+});

@@ -2,7 +2,7 @@
  * How the models room tells what it is doing.
  */
 export interface InstallProgress {
-  readonly phase: 'download' | 'check' | 'convert' | 'finish';
+  readonly phase: 'download' | 'check' | 'convert' | 'finish' | 'prepare';
   /** Where the bytes come from, or whom the installation waits for; in words for a user. */
   readonly source?: string;
   /** Bytes; `total` is 0 when it is not known. */

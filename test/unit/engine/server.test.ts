@@ -77,6 +77,10 @@ function setUp() {
         },
       });
     },
+    prepareModel: (model) => {
+      events.push(`prepare ${model.id}`);
+      return Promise.resolve({ kind: 'prepared', prepared: true });
+    },
     onShutdown: () => events.push('shutdown'),
   });
   /** The answers of a request: their types, and codes of errors. */

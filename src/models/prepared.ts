@@ -1,0 +1,191 @@
+/**
+ * Graphs prepared for one processor: optimised, their weights rewritten where it needs them otherwise. To
+ * load one is to read what loading would compute each time.
+ *
+ * They stand beside the graph that they were made of, in `prepared/<graph>-<key>/`: graph, weights, and
+ * a record with their hashes. The key names all that they depend on. Whatever is not as it should be
+ * counts as not there: everything can be made again.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { errorCode } from './errors';
+import { fileSize, freeBytes, hashFile, randomName, writeDurably } from './files';
+import { acquireLock } from './lock';
+
+/** What computes. */
+export interface Machine {
+  /** ONNX Runtime's version. */
+  readonly runtime: string;
+  /** Everything that decides which kernels it chooses. */
+  readonly processor: string;
+}
+
+/** Files that are to be written into `folder` under these names. */
+export interface PreparedFiles {
+  readonly folder: string;
+  readonly graph: string;
+  readonly weights: string;
+}
+
+const VERSION = 1;
+const FOLDER = 'prepared';
+const NAMES = { graph: 'graph.onnx', weights: 'weights.bin' } as const;
+const RECORD = 'prepared.json';
+
+/** Disk that is left free beside what is written, bytes. */
+const SPARE_BYTES = 2 ** 31;
+/** What is written, at most, as a multiple of the weights. */
+const GROWTH = 1.1;
+
+const hashed = z.object({
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const recordSchema = z.object({ version: z.literal(VERSION), graph: hashed, weights: hashed });
+
+/** The prepared graph's path, or undefined where there is none for this machine. */
+export async function findPrepared(graph: string, machine: Machine): Promise<string | undefined> {
+  const folder = await preparedFolder(graph, machine);
+  return (await isSound(folder)) ? join(folder, NAMES.graph) : undefined;
+}
+
+/**
+ * Prepares a graph, unless it is prepared or another process is about to. What was prepared of
+ * earlier versions of the same graph, or for another processor, is removed.
+ *
+ * @param make writes both files
+ * @returns whether there is a prepared graph now; not where the disk has no room for it
+ */
+export async function keepPrepared(
+  graph: string,
+  machine: Machine,
+  make: (files: PreparedFiles) => Promise<void>,
+  room: (path: string) => Promise<number> = freeBytes,
+): Promise<boolean> {
+  const folder = await preparedFolder(graph, machine);
+  const parent = dirname(folder);
+  const lock = await acquireLock(join(parent, '.lock'));
+  try {
+    if (await isSound(folder)) return true;
+    await removeOthers(graph, parent);
+    const needed = GROWTH * (await weightBytes(graph)) + SPARE_BYTES;
+    if ((await room(parent)) < needed) return false;
+    const partial = join(parent, `${prefixOf(graph)}${randomName()}.partial`);
+    await mkdir(partial);
+    try {
+      await make({ folder: partial, ...NAMES });
+      const record = {
+        version: VERSION,
+        graph: await hashFile(join(partial, NAMES.graph)),
+        weights: await hashFile(join(partial, NAMES.weights)),
+      };
+      await writeDurably(join(partial, RECORD), `${JSON.stringify(record, null, 2)}\n`);
+      await lock.assertHeld();
+      await rename(partial, folder);
+      return true;
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Removes what was prepared of a graph: it does not load, or is damaged. */
+export async function removePrepared(graph: string, machine: Machine): Promise<void> {
+  await rm(await preparedFolder(graph, machine), { recursive: true, force: true });
+}
+
+/**
+ * Hashes everything that is prepared in an installation's folder, and removes what has changed.
+ *
+ * @returns names of what was removed
+ */
+export async function verifyPrepared(directory: string, signal?: AbortSignal): Promise<string[]> {
+  const parent = join(directory, FOLDER);
+  const removed: string[] = [];
+  for (const name of await entriesOf(parent)) {
+    if (name === '.lock') continue;
+    const folder = join(parent, name);
+    if (await isUnchanged(folder, signal)) continue;
+    await rm(folder, { recursive: true, force: true });
+    removed.push(`${FOLDER}/${name}`);
+  }
+  return removed;
+}
+
+/** Depends on graph, weights (by size and time: they are large) and machine. */
+async function preparedFolder(graph: string, machine: Machine): Promise<string> {
+  const hash = createHash('sha256').update(
+    JSON.stringify([VERSION, machine.runtime, machine.processor, await weightFiles(graph)]),
+  );
+  hash.update(await readFile(graph));
+  const key = hash.digest('hex').slice(0, 16);
+  return join(dirname(graph), FOLDER, `${prefixOf(graph)}${key}`);
+}
+
+const prefixOf = (graph: string): string => `${basename(graph, '.onnx')}-`;
+
+/** Name, size and time of every weight file beside a graph; a graph may read several. */
+async function weightFiles(graph: string): Promise<[string, number, number][]> {
+  const names = (await entriesOf(dirname(graph))).filter((name) => name.endsWith('.bin')).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(dirname(graph), name));
+      return [name, size, mtimeMs] as [string, number, number];
+    }),
+  );
+}
+
+async function weightBytes(graph: string): Promise<number> {
+  return (await weightFiles(graph)).reduce((sum, [, size]) => sum + size, 0);
+}
+
+async function readRecord(folder: string): Promise<z.infer<typeof recordSchema> | undefined> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(join(folder, RECORD), 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+async function isSound(folder: string): Promise<boolean> {
+  const record = await readRecord(folder);
+  if (record === undefined) return false;
+  for (const part of ['graph', 'weights'] as const) {
+    if ((await fileSize(join(folder, NAMES[part]))) !== record[part].bytes) return false;
+  }
+  return true;
+}
+
+async function isUnchanged(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const record = await readRecord(folder);
+  if (record === undefined || !(await isSound(folder))) return false;
+  for (const part of ['graph', 'weights'] as const) {
+    const { sha256 } = await hashFile(join(folder, NAMES[part]), { signal });
+    if (sha256 !== record[part].sha256) return false;
+  }
+  return true;
+}
+
+/** Removes what stands under the graph's name; the lock is held, so nobody is making any of it. */
+async function removeOthers(graph: string, parent: string): Promise<void> {
+  const prefix = prefixOf(graph);
+  // Keys and names of partial folders are hex digits: no other graph's name begins so.
+  const own = new RegExp(`^[0-9a-f]+(\\.partial)?$`);
+  for (const name of await entriesOf(parent)) {
+    if (!name.startsWith(prefix) || !own.test(name.slice(prefix.length))) continue;
+    await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
