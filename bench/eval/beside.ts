@@ -2,7 +2,7 @@
 import { WAY_NAMES, type CompletionSummary, type WayFigures } from '../peers/completion-summary';
 import type { Summary } from '../peers/summary';
 import type { PeerCompletions, PeerFigures } from './load';
-import { linkTo, tableOf, times } from './markdown';
+import { linkTo, tableOf, threadsOf, times } from './markdown';
 
 /** How much faster decoding is to be, on the same file and on another quantisation. */
 export const PEER_GOALS = { same: 2.5, other: 1.5 } as const;
@@ -121,7 +121,7 @@ function wholeTables(found: readonly Found<CompletionSummary>[]): string[] {
       ...['drafts held', 'resident, MB', 'text of our plain'],
     ];
     return [
-      `**Whole completions, about ${context} tokens of context, ${first.threads} threads.** ` +
+      `**Whole completions, about ${context} tokens of context, ${threadsOf(first.threads)}.** ` +
         `${group.map(wholeVerdict).join(' ')}`,
       tableOf(heading, rows),
       `Raw: ${[...new Set(group.map(({ file }) => linkTo(file)))].join(', ')}.`,
@@ -169,7 +169,7 @@ function stepTables(found: readonly Found<Summary>[]): string[] {
       const last = contexts.at(-1) ?? '';
       const at = (what: string) => figure(what) || 'not measured';
       return [
-        `**Single steps, ${threads} threads, llama.cpp with ${against(peer)}.** DynaMo : llama.cpp, medians; ` +
+        `**Single steps, ${threadsOf(threads)}, llama.cpp with ${against(peer)}.** DynaMo : llama.cpp, medians; ` +
           `below 1 ours is faster or smaller. Loading, ms: ${at('loading')}. ` +
           `Resident memory at ${last}, MB: ${at(`resident memory at ${last}`)}.`,
         tableOf(

@@ -10,7 +10,7 @@ import {
 } from './beside';
 import { ceilingOf, sameQualityPoint, type RunFigures } from './figures';
 import type { Evidence } from './load';
-import { linkTo, NOT_MEASURED, points, range, times } from './markdown';
+import { linkTo, NOT_MEASURED, points, range, threadsOf, times } from './markdown';
 
 /** The paper's, of its 7.3B with three tokens. */
 export const SAME_QUALITY_GOAL = 2.57;
@@ -68,13 +68,17 @@ function sameQualityGoal({ runs }: Evidence, model: string): Goal {
   const [same, ceiling] = [sameQualityPoint(run), ceilingOf(run)];
   const tasks = same?.figures.tasks ?? run.tasks;
   const sample = tasks < ALL_TASKS ? `a sample, ${tasks} of ${ALL_TASKS} tasks` : '';
+  const exact = run.points.find(({ mode }) => mode === 'exact');
+  const beside = exact
+    ? `exact mode, whose text is plain decoding's, ${times(exact.figures.speedUp)}`
+    : '';
   const top = ceiling
     ? `ceiling on this machine ${times(ceiling.figures.speedUp)}: every step takes ${ceiling.figures.tokensPerStep.toFixed(2)} tokens, right or wrong`
     : '';
   if (!same) {
     return {
       ...{ goal, figure: 'none shown', met: false, raw: linkTo(run.file) },
-      remark: list('no ε_b is shown to keep the quality', top, sample),
+      remark: list('no ε_b is shown to keep the quality', beside, top, sample),
     };
   }
   const { speedUp } = same.figures;
@@ -88,6 +92,7 @@ function sameQualityGoal({ runs }: Evidence, model: string): Goal {
       speedUp < SAME_QUALITY_GOAL
         ? `${times(SAME_QUALITY_GOAL - speedUp)} short; its step costs ${times(same.stepCost)} a plain one, so it needs ${needed.toFixed(2)} tokens a step and has ${tokensPerStep.toFixed(2)}`
         : '',
+      beside,
       top,
       sample,
     ),
@@ -149,17 +154,18 @@ function completionGoal(
   });
   const worst = found.toSorted((a, b) => a.ratio - b.ratio)[0];
   if (!worst) return undefined;
-  const { threads, summary, ratio, plain, lookup } = worst;
+  const { ratio, plain, lookup } = worst;
   const others = found.filter((each) => each !== worst);
-  const nameOf = (each: typeof worst) =>
-    `context ${each.summary.context}, ${each.threads} threads ${times(each.ratio)}`;
+  const nameOf = ({ summary: { context }, threads }: typeof worst) =>
+    `context ${context}, ${threadsOf(threads)}`;
   return {
     ...{ goal, met: ratio >= PEER_GOALS[which], figure: times(ratio) },
     remark: list(
-      `the worst of ${found.length}: context ${summary.context}, ${threads} threads`,
+      `the worst of ${found.length}: ${nameOf(worst)}`,
       `plain against plain ${times(plain)}`,
+      missingToPeer(ratio, plain, PEER_GOALS[which]),
       lookup === undefined ? '' : `against its own lookup ${times(lookup)}`,
-      ...others.map(nameOf),
+      ...others.map((each) => `${nameOf(each)} ${times(each.ratio)}`),
     ),
     raw: list(...new Set(found.map(({ file }) => linkTo(file)))),
   };
@@ -198,9 +204,16 @@ function productGoal(
       point
         ? `exact mode over plain ${times(point.figures.speedUp)}; the figure is their product`
         : 'exact mode was not measured on lines',
+      missingToPeer(whole, plain, PEER_GOALS[which]),
     ),
     raw: list(linkTo(worst.file), exact && point ? linkTo(exact.file) : ''),
   };
+}
+
+/** How far it is, and what would close it; nothing where the goal is met. */
+function missingToPeer(ratio: number, plain: number, goal: number): string {
+  if (ratio >= goal) return '';
+  return `${times(goal - ratio)} short, for which exact mode would have to be ${times(goal / plain)} plain decoding, or plain steps that much cheaper`;
 }
 
 function headOneGoal({ infilling }: Evidence): Goal {

@@ -17,6 +17,7 @@ export const times = (value: number): string => `${value.toFixed(2)} ×`;
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const points = (share: number): string =>
   `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
+export const threadsOf = (count: number): string => `${count} thread${count === 1 ? '' : 's'}`;
 export const range = ({ low, high }: Interval, format: (value: number) => string): string =>
   `${format(low)} to ${format(high)}`;
 

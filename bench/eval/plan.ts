@@ -77,7 +77,9 @@ const FEWER_THRESHOLDS = [1, 0.9, 0.8, 0.5, 0];
 const SAMPLED_BELOW = 0.7;
 const SAMPLE = 300;
 const SAMPLE_OF_LONG = 100;
-const SAMPLE_WITHOUT_HEADS = 200;
+const SAMPLE_WITHOUT_HEADS = 100;
+/** Places of the held-out files, a fair sample of all. */
+const HELD_OUT = 160;
 /** What may become a default; 1 needs no showing. */
 const CALIBRATED_THRESHOLDS = [0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5];
 const OPEN_THRESHOLDS = [0.8, 0.6, 0.4, 0.2, 0];
@@ -145,7 +147,7 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
     quick || low.length === 0 ? {} : { sampled: { modes: low, count } };
   const jobs = [
     { ...job('quality', 'line', sweep, sample(ALL, 12)), ...sampled(SAMPLE) },
-    { ...job('quality', 'held-out', sweep, sample(ALL, 4)), ...sampled(SAMPLE_OF_LONG) },
+    { ...job('quality', 'held-out', sweep, sample(HELD_OUT, 4)), ...sampled(SAMPLE_OF_LONG) },
     { ...job('quality', 'span', sweep, sample(ALL, 4)), ...sampled(SAMPLE_OF_LONG) },
     job('drafts', 'line', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(200, 4)),
     job('drafts', 'held-out', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(100, 2)),

@@ -8,7 +8,16 @@ import { goalsOf } from './goals';
 import { headsSections, shortlistsCompared } from './heads';
 import type { JudgeFigures, JudgedLine, Share } from './judge/figures';
 import type { Evidence } from './load';
-import { linkTo, NOT_MEASURED, percent, points, range, tableOf, times } from './markdown';
+import {
+  linkTo,
+  NOT_MEASURED,
+  percent,
+  points,
+  range,
+  tableOf,
+  threadsOf,
+  times,
+} from './markdown';
 import { ablationPlot } from './plots/ablation';
 import { qualityPlot } from './plots/quality';
 import { stepsPlot } from './plots/steps';
@@ -132,7 +141,7 @@ function stemOf({ file, kind }: RunFigures): string {
 }
 
 function nameOf({ header, kind, tasks }: RunFigures): string {
-  const threads = header.threads === null ? '' : `, ${header.threads} threads`;
+  const threads = header.threads === null ? '' : `, ${threadsOf(header.threads)}`;
   return `${header.model}, ${kind}, ${tasks} tasks (heads ${header.heads}, ${header.precision}${threads})`;
 }
 
@@ -295,7 +304,7 @@ function absent(evidence: Evidence, models: readonly string[]): string {
     );
     for (const threads of [2, 1]) {
       lacks(
-        `whole completions beside llama.cpp, ${threads} threads`,
+        `whole completions beside llama.cpp, ${threadsOf(threads)}`,
         completions.some(
           ({ header, groups }) =>
             header.threads === threads && groups.some((group) => group.model === model),

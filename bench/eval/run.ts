@@ -108,6 +108,7 @@ async function runJudging(
       ...{ root, judgements: most ?? judgements, until, out: join(folder, `${name}.jsonl`) },
       texts: there,
       onProgress: (done, all) => say(`${done}/${all} judgements by ${judge.name}`),
+      onGivenUp: (why) => say(`no verdict, the rest is not asked: ${why}`),
     });
   } finally {
     await judge.close();

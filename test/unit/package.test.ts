@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { readCatalog } from '../../src/models/catalog';
 
 interface Setting {
+  readonly default?: unknown;
+  readonly markdownDescription?: string;
   readonly enum?: readonly string[];
   readonly enumItemLabels?: readonly string[];
   readonly enumDescriptions?: readonly string[];
@@ -44,6 +46,13 @@ describe('package.json', () => {
     assert.equal(model?.enumDescriptions?.length, others.length + 1);
     const byDefault = catalog.models.find(({ id }) => id === catalog.default);
     assert.equal(model?.enumDescriptions?.[0], `${byDefault?.name ?? ''}.`);
+  });
+
+  it('leaves ε_b to the model, and says what that means', () => {
+    const { default: own, markdownDescription = '' } =
+      configuration.properties['dynamo.epsilon'] ?? {};
+    assert.equal(own, null);
+    assert.match(markdownDescription, /Empty means the model's own.*decodes as exact mode/);
   });
 
   it('declares the commands that the code registers, and no others', () => {

@@ -80,7 +80,8 @@ export function judgeFigures(
   };
 }
 
-export function consistencyOf(rows: readonly JudgeRow[]): Consistency {
+/** @param slack how far below what it has to show a share may be */
+export function consistencyOf(rows: readonly JudgeRow[], slack = 0): Consistency {
   const ofType = (type: JudgeRow['type']) => rows.filter((row) => row.type === type);
   const share = <T>(items: readonly T[], holds: (item: T) => boolean): Share => ({
     count: items.filter(holds).length,
@@ -95,7 +96,7 @@ export function consistencyOf(rows: readonly JudgeRow[]): Consistency {
   const reasons = names.flatMap((name) => {
     const { count, of } = measured[name];
     if (of < FEWEST) return [`${REASONS[name]}: only ${of} were judged, fewer than ${FEWEST}`];
-    if (count / of >= LEAST[name]) return [];
+    if (count / of >= LEAST[name] - slack) return [];
     return [`${REASONS[name]} in ${count} of ${of}, less than ${100 * LEAST[name]} %`];
   });
   return { ...measured, failure: reasons.length > 0 ? reasons.join('; ') : undefined };

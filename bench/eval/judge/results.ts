@@ -29,6 +29,8 @@ const row = z.object({
   mark: z.number().min(1).max(10).nullable(),
   /** What the judge said, its beginning. */
   said: z.string(),
+  /** What the judgement took; older files lack this. */
+  ms: z.number().optional(),
 });
 
 export type JudgeHeader = z.infer<typeof header>;

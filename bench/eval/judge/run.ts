@@ -4,6 +4,7 @@ import { appendRow } from '../../results-file';
 import { readResults as readSteps } from '../../steps/results';
 import { tasksOf } from '../../steps/tasks';
 import { ballotsOf, type Ballot, type Texts } from './ballots';
+import { consistencyOf } from './figures';
 import type { Judge } from './judges';
 import { questionFor, verdictOf } from './prompt';
 import { ballotKey, openResults, type JudgeRow } from './results';
@@ -11,6 +12,9 @@ import { ballotKey, openResults, type JudgeRow } from './results';
 const SEED = 1;
 /** Of an answer that are kept. */
 const SAID = 200;
+/** Judgements, the controls among them, after which one that is far from consistent is asked no more. */
+const ENOUGH = 60;
+const FAR = 0.2;
 
 export interface Judging {
   /** Of the checkout. */
@@ -22,11 +26,13 @@ export interface Judging {
   /** When no more is asked, on performance.now's clock. */
   readonly until: number;
   readonly onProgress: (done: number, all: number) => void;
+  /** Told why the rest is not asked. */
+  readonly onGivenUp: (why: string) => void;
 }
 
-/** Whether every ballot has its verdict. */
+/** Whether every ballot has its verdict, or the judge has shown that it has none to give. */
 export async function runJudge(judge: Judge, judging: Judging): Promise<boolean> {
-  const { out, until, onProgress } = judging;
+  const { out, until, onProgress, onGivenUp } = judging;
   const all: Texts[] = [];
   for (const path of judging.texts) {
     all.push(...(await textsOf(path, judging.root)));
@@ -37,19 +43,29 @@ export async function runJudge(judge: Judge, judging: Judging): Promise<boolean>
     ...{ kind: 'judge-run', version: 1, judge: name, endpoint, seed: SEED },
   });
   const todo = ballots.filter((ballot) => !there.has(ballotKey(ballot)));
-  let done = ballots.length - todo.length;
+  const rows = [...there.values()];
   for (const ballot of todo) {
+    const failure = rows.length < ENOUGH ? undefined : consistencyOf(rows, FAR).failure;
+    if (failure !== undefined) {
+      onGivenUp(failure);
+      return true;
+    }
     if (performance.now() > until) return false;
-    await appendRow(out, await judged(judge, ballot));
-    onProgress(++done, ballots.length);
+    const row = await judged(judge, ballot);
+    rows.push(row);
+    await appendRow(out, row);
+    onProgress(rows.length, ballots.length);
   }
   return true;
 }
 
 export async function judged(judge: Pick<Judge, 'ask'>, ballot: Ballot): Promise<JudgeRow> {
+  const started = performance.now();
   const said = await judge.ask(questionFor(ballot));
   const { type, texts, task, mode, first } = ballot;
-  return { type, texts, task, mode, first, ...verdictOf(type, said), said: said.slice(0, SAID) };
+  const verdict = verdictOf(type, said);
+  const ms = Math.round(performance.now() - started);
+  return { type, texts, task, mode, first, ...verdict, said: said.slice(0, SAID), ms };
 }
 
 async function textsOf(path: string, root: string): Promise<Texts[]> {

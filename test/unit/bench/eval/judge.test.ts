@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ballotsOf, damaged } from '../../../../bench/eval/judge/ballots';
 import { endpointJudge } from '../../../../bench/eval/judge/judges';
 import { questionFor, verdictOf } from '../../../../bench/eval/judge/prompt';
-import { judged } from '../../../../bench/eval/judge/run';
+import { judged, runJudge } from '../../../../bench/eval/judge/run';
+import { appendRow } from '../../../../bench/results-file';
+import { tasksOf } from '../../../../bench/steps/tasks';
 
 const TEXTS = {
   ...{ file: 'texts.jsonl', task: 't', question: 'What is it?' },
@@ -20,6 +25,68 @@ describe('the ballots', () => {
     const of = (file: string) => pairs.filter((ballot) => ballot.texts === file).length;
     assert.ok(of('a') > 0);
     assert.ok(Math.abs(of('a') - of('b')) <= 2, `${of('a')} and ${of('b')}`);
+  });
+});
+
+describe('a run of judgements', () => {
+  let folder: string;
+  let texts: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dynamo-judge-'));
+    texts = join(folder, 'm.open-ended.sentence.jsonl');
+    const modes = ['ar', 'fast:0.5'];
+    await appendRow(texts, {
+      ...{ kind: 'steps-run', version: 1, model: 'm', precision: 'int8', heads: 'shared' },
+      ...{ modes, maxTokens: 64, threads: 2 },
+    });
+    for (const { id } of await tasksOf('sentence', process.cwd())) {
+      const outcome = (text: string) => ({
+        ...{ text, tokens: 9, stopReason: 'maxTokens', steps: [9], drafts: [] },
+        ...{ prefillMs: 1, decodeMs: 1 },
+      });
+      const made = { ar: outcome('one two three four five'), 'fast:0.5': outcome('one two') };
+      await appendRow(texts, { id, kind: 'sentence', modes: made });
+    }
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function run(answer: (question: string) => string) {
+    let asked = 0;
+    const given: string[] = [];
+    const ask = (question: string) => {
+      asked++;
+      return Promise.resolve(answer(question));
+    };
+    const whole = await runJudge(
+      { name: 'j', endpoint: null, ask, close: () => Promise.resolve() },
+      {
+        ...{ root: process.cwd(), out: join(folder, 'judge.jsonl'), texts: [texts] },
+        ...{ judgements: 100, until: Infinity, onProgress: () => undefined },
+        onGivenUp: (why) => void given.push(why),
+      },
+    );
+    return { asked, given, whole };
+  }
+
+  it('stops where the judge has shown that it has no verdict, and stays so', async () => {
+    const first = await run(() => '[[A]]');
+    assert.deepEqual([first.asked, first.whole], [60, true]);
+    assert.match(first.given.join(), /identical texts tie in 0 of 10/);
+    assert.equal((await run(() => '[[A]]')).asked, 0);
+  });
+
+  it('asks one that is consistent everything, once', async () => {
+    const sensible = (question: string) => {
+      if (question.includes('a mark')) return '[[7]]';
+      const [a, b] = ['A', 'B'].map((name) =>
+        new RegExp(`\\[Text ${name}\\]\\n(.*)\\n`).exec(question)?.[1]?.startsWith('one two three'),
+      );
+      return a === b ? '[[C]]' : a ? '[[A]]' : '[[B]]';
+    };
+    const { asked, given, whole } = await run(sensible);
+    assert.deepEqual([given, whole], [[], true]);
+    assert.ok(asked > 90 && asked <= 100, `${asked}`);
+    assert.equal((await run(sensible)).asked, 0);
   });
 });
 
