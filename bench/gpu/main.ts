@@ -11,7 +11,7 @@ import { describe, figuresOf } from './summary';
 
 const USAGE = `usage:
   gpu run --out FILE [--provider cuda|dml|cpu] [--device N] [--models ID,ID] [--quick]
-          [--parts ${PARTS.join(',')}] [--minutes N] [--python PATH] [--no-peer]
+          [--parts ${PARTS.join(',')}] [--texts N] [--minutes N] [--python PATH] [--no-peer]
   gpu summary FILE [--json]`;
 
 const MODELS = 'qwen2.5-coder-0.5b,qwen2.5-coder-1.5b';
@@ -24,6 +24,7 @@ async function run(args: readonly string[], root: string): Promise<number> {
     models: { type: 'string', default: MODELS },
     quick: { type: 'boolean', default: false },
     parts: { type: 'string', default: PARTS.join(',') },
+    texts: { type: 'string' },
     minutes: { type: 'string', default: '1000' },
     python: { type: 'string', default: 'python3' },
     'no-peer': { type: 'boolean', default: false },
@@ -36,6 +37,7 @@ async function run(args: readonly string[], root: string): Promise<number> {
   const until = performance.now() + 60_000 * whole('--minutes', values.minutes);
   const models = values.models.split(',');
   const parts = values.parts.split(',').map((part) => oneOf('--parts', part, PARTS));
+  const plan = quick ? QUICK : WHOLE;
   const catalog = await readCatalog(join(root, 'models'));
   for (const id of models) findModel(catalog, id);
 
@@ -48,7 +50,7 @@ async function run(args: readonly string[], root: string): Promise<number> {
   const complete = await runGpu({
     ...{ root, out, models, parts, until },
     provider: { name, device },
-    plan: quick ? QUICK : WHOLE,
+    plan: values.texts === undefined ? plan : { ...plan, texts: whole('--texts', values.texts) },
     python: values['no-peer'] ? undefined : values.python,
     there: await openResults(out, header),
     tell: (line) => process.stderr.write(`${line}\n`),
