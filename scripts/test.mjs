@@ -4,7 +4,7 @@
  *   npm test              everything
  *   npm test -- --unit    without models and Python: seconds
  *
- * Models and Python packages go to .cache/ in the checkout (about 7 GB, almost half of it the fp32
+ * Models and Python packages go to .cache/ in the checkout (about 7.5 GB, almost half of it the fp32
  * weights that the int8 ones are checked against), so that nothing of the user's own is touched.
  */
 import { spawnSync } from 'node:child_process';

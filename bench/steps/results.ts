@@ -26,7 +26,7 @@ const draft = z.object({
   accepted: z.number(),
 });
 
-const outcome = z.object({
+export const outcomeSchema = z.object({
   text: z.string(),
   tokens: z.number(),
   stopReason: z.string(),
@@ -42,11 +42,11 @@ const outcome = z.object({
 const row = z.object({
   id: z.string(),
   kind: z.enum(KINDS),
-  modes: z.record(z.string(), outcome),
+  modes: z.record(z.string(), outcomeSchema),
 });
 
 export type RunHeader = z.infer<typeof header>;
-export type Outcome = z.infer<typeof outcome>;
+export type Outcome = z.infer<typeof outcomeSchema>;
 export type ResultRow = z.infer<typeof row>;
 
 export type Results = ResultsOf<RunHeader, ResultRow>;

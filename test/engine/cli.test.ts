@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { precisions, type Precision } from '../../src/models/paths';
+import type { Precision } from '../../src/models/paths';
 import { installed } from './installed';
 
 const CLI = join(process.cwd(), 'dist', 'cli.js');
@@ -420,7 +420,7 @@ describe('the command line', () => {
     }
 
     it('names every damaged model, and goes on with the others', async () => {
-      const home = await linkedHome(precisions);
+      const home = await linkedHome(['int8', 'fp32']);
       const tokenizer = join(home, 'models', 'smollm2-135m', 'int8', 'tokenizer.json');
       rmSync(tokenizer);
       writeFileSync(tokenizer, '{}');
@@ -434,7 +434,7 @@ describe('the command line', () => {
     });
 
     it('removes the precision that is named, or all', async () => {
-      const home = await linkedHome(precisions);
+      const home = await linkedHome(['int8', 'fp32']);
       const env = { DYNAMO_HOME: home };
       const left = () =>
         readdirSync(join(home, 'models', 'smollm2-135m')).filter((name) => !name.startsWith('.'));
@@ -466,6 +466,17 @@ describe('the command line', () => {
       assert.deepEqual([again.status, again.stderr], [0, 'smollm2-135m is installed already.\n']);
       assert.equal(await output([...args, '--if-missing']), '');
     });
+  });
+
+  it('says which GPUs there are, or why there are none', async () => {
+    const said = await output(['gpu', 'status'], { env: { DYNAMO_HOME: join(folder, 'no-gpu') } });
+    assert.match(
+      said,
+      /^(?:(?:CUDA|DirectML), device \d+: driver .+\n)+$|^No GPU can be used: .+\.\n$/,
+    );
+    for (const args of [[], ['fly'], ['status', 'now'], ['install', '--all']]) {
+      await fails(['gpu', ...args], { status: 2, message: /./ });
+    }
   });
 
   it('fails when its output does', async function () {

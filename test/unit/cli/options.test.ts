@@ -61,7 +61,7 @@ describe('the options of the command line', () => {
   it('name what they take', () => {
     refuses(['--mode', 'greedy'], /--mode takes ar, exact, fast/);
     refuses(['--mode', ''], /--mode takes/);
-    refuses(['--precision', 'int4'], /--precision takes int8, fp32/);
+    refuses(['--precision', 'int4'], /--precision takes int8, fp32, fp16\./);
     refuses(['--provider', 'gpu'], /--provider takes auto, cpu, cuda, dml/);
     refuses(['--device=-1'], /--device takes a number from 0 to 63/);
     for (const value of ['-0.1', '1.01', 'NaN', 'Infinity', 'half', '', ' ']) {

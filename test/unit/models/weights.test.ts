@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openGguf } from '../../../src/models/gguf';
-import { toHalves } from '../../../src/models/half';
+import { fromHalves, toHalves } from '../../../src/models/half';
 import { parsePlan } from '../../../src/models/plan';
 import { quantiseBetween, quantiseBlocks, quantiseRows } from '../../../src/models/quantise';
 import { openSafetensors } from '../../../src/models/safetensors';
-import { HeadsSource } from '../../../src/models/sources';
+import { HeadsSource, TrunkSource } from '../../../src/models/sources';
 import type { WeightsOptions } from '../../../src/models/weights';
 import { writeWeights } from '../../../src/models/weights';
 import { floatTensor, ggufBytes } from '../../fixtures/gguf-writer';
@@ -181,6 +181,21 @@ describe('writeWeights', () => {
     const file = await write(entry);
     const expected = Float32Array.from([...bias, ...unpermuted(bias, 1)]);
     assert.deepEqual(floatsAt(file, 64, 24), expected);
+  });
+
+  it('gives rows of a float16 trunk to its heads as the float16 values that they are', async () => {
+    const tensor = { name: 'w', offset: 64, transform: 'float16', shape: [17, 8] };
+    const file = await write({ ...tensor, transpose: false, sources });
+    const path = join(folder, 'trunk.bin');
+    await writeFile(path, file);
+    const head = { version: 1, model: 'm', precision: 'fp16', weights: 'w.bin', bytes: 2048 };
+    const tensors = [{ ...tensor, transpose: false, sources }];
+    const plan = parsePlan(JSON.stringify({ ...head, tensors }), 'plan');
+    const trunk = await TrunkSource.open(path, plan);
+    const expected = new Float32Array(joined.length);
+    fromHalves(halvesAt(file, 64, joined.length), expected);
+    assert.deepEqual(await trunk.readRows('w', 3, 2), expected.subarray(3 * 8, 5 * 8));
+    await trunk.close();
   });
 
   it('takes the rows that the heads name, near each other or far apart', async () => {
