@@ -15,7 +15,7 @@ import { runJobs, type JudgeChoice, type PeerGgufs } from './run';
 const USAGE = `npm run eval -- [OPTIONS]                  measures, resumable: the same command goes on
 npm run eval -- report [FOLDER...] [--out FILE]  bench/REPORT.md from raw results
 npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: default of OWN's places, curve of CURVE's
-  --quick            a sample of everything, for the default model: minutes instead of hours
+  --quick            a sample of everything, for the default model: about 7 minutes on two slow cores
   --part NAME        one part: ${PARTS.join(', ')}; repeatable
   --model ID         one model of the catalogue; repeatable
   --out FOLDER       of the results; out/eval when absent, out/eval-quick with --quick

@@ -168,6 +168,7 @@ function sweepTable(run: RunFigures): string {
     point === same ? `**${point.mode}**` : point.mode,
     speed(point),
     point.figures.tokensPerStep.toFixed(2),
+    point.shares.map((share) => (100 * share).toFixed(0)).join(' / '),
     times(point.stepCost),
     ...measures.map((measure) => {
       const score = point.scores[measure];
@@ -181,7 +182,10 @@ function sweepTable(run: RunFigures): string {
   ];
   const names = measures.map((measure) => `${MEASURE_NAMES[measure]}, points from plain`);
   return tableOf(
-    ['mode', 'speed-up', 'tokens a step', 'cost of a step', ...names, 'same text'],
+    [
+      ...['mode', 'speed-up', 'tokens a step', 'steps of 1, 2, … tokens, %', 'cost of a step'],
+      ...[...names, 'same text'],
+    ],
     run.points.map(row),
   );
 }

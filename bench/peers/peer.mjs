@@ -37,7 +37,8 @@ async function freshSequence(speculation, prompt) {
     tokenPredictor = new InputLookupTokenPredictor();
     tokenPredictor.updateInputTokens(prompt);
   } else if (speculation === 'draft') {
-    tokenPredictor = new DraftSequenceTokenPredictor(drafting.getSequence());
+    // By default it takes what is drafted by then, which on a CPU is nothing.
+    tokenPredictor = new DraftSequenceTokenPredictor(drafting.getSequence(), { minTokens: 1 });
   }
   sequence = context.getSequence({ tokenPredictor });
   return tokenPredictor;
