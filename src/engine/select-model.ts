@@ -110,7 +110,7 @@ async function gpuFiles(wish: ModelWish): Promise<ChoiceParts['models']['gpu']> 
   if (precision === 'int8' || (precision === 'fp32' && provider === 'auto')) {
     return { missing: `${precision} weights were asked for` };
   }
-  const missing = `the ${precision} weights of ${id} are not installed`;
+  const missing = `the ${precision} weights of ${id} are not there; installing the model again adds them`;
   return (await filesOf(wish, precision)) ?? { missing };
 }
 
