@@ -58,7 +58,7 @@ run(
 );
 console.log(`${vsix}: ${(statSync(vsix).size / 1e6).toFixed(1)} MB`);
 
-/** The suite as an installation reads it: int8 alone. */
+/** The suite as an installation reads it: int8 for the CPU, fp16 for GPUs. */
 function copyModels() {
   const wanted = (name) => !name.includes('fp32');
   for (const path of readdirSync(join(root, 'models'), { recursive: true })) {
@@ -82,6 +82,13 @@ function copyRuntime() {
   }
   for (const path of readdirSync(join(stage, modules), { recursive: true })) {
     if (/\.(?:map|d\.ts)$/.test(String(path))) rmSync(join(stage, modules, String(path)));
+  }
+  // What `dynamo gpu install` linked there is a machine's own, and large.
+  const libraries = join(stage, modules, 'onnxruntime-node', 'bin', 'napi-v6', platform, arch);
+  for (const name of readdirSync(libraries)) {
+    if (name === 'cuda' || name.startsWith('libonnxruntime_providers_')) {
+      rmSync(join(libraries, name), { recursive: true });
+    }
   }
 }
 

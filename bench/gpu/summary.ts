@@ -13,6 +13,15 @@ export interface SpeedFigures {
   readonly peer?: PeerRow;
 }
 
+/**
+ * What 1,000 tokens of context add to a step of one row, ms. Our keys and values go to the device in every
+ * step, PyTorch's stay there: the difference is what that costs, but for what attention itself takes.
+ */
+export interface ContextCost {
+  readonly gpu?: number;
+  readonly peer?: number;
+}
+
 export interface TextFigures {
   readonly compared: number;
   readonly same: number;
@@ -24,6 +33,7 @@ export interface TextFigures {
 export interface GpuFigures {
   readonly model: string;
   readonly speeds: readonly SpeedFigures[];
+  readonly contextCost: ContextCost;
   readonly modes: readonly ModeFigures[];
   readonly places: number;
   readonly texts: TextFigures;
@@ -37,9 +47,12 @@ export function figuresOf({ rows }: Results): GpuFigures[] {
     const decoded = own.filter((row) => row.part === 'modes');
     const specs = [...new Set(decoded.flatMap(({ modes }) => Object.keys(modes)))];
     const rowsOf = decoded.map(({ id, modes }) => ({ id, kind: 'held-out' as const, modes }));
+    const speeds = speedsOf(own);
+    const [gpu, peer] = [slope(speeds, (at) => at.gpu), slope(speeds, (at) => at.peer)];
     return {
       model,
-      speeds: speedsOf(own),
+      speeds,
+      contextCost: { ...(gpu !== undefined && { gpu }), ...(peer !== undefined && { peer }) },
       modes: specs.map((spec) => modeFigures(spec, rowsOf)),
       places: decoded.length,
       texts: textsOf(own),
@@ -60,6 +73,20 @@ function speedsOf(rows: readonly Row[]): SpeedFigures[] {
       const peer = peers.find((row) => row.context === context);
       return { context, ...(gpu && { gpu }), ...(cpu && { cpu }), ...(peer && { peer }) };
     });
+}
+
+/** Between the shortest and the longest context, ms per 1,000 tokens; undefined for fewer than two. */
+function slope(
+  speeds: readonly SpeedFigures[],
+  of: (
+    at: SpeedFigures,
+  ) => { readonly context: number; readonly stepMs: readonly number[] } | undefined,
+): number | undefined {
+  const points = speeds.flatMap((at) => of(at) ?? []);
+  const [first, last] = [points[0], points.at(-1)];
+  if (!first || !last || first === last) return undefined;
+  const [before = NaN, after = NaN] = [first.stepMs[0], last.stepMs[0]];
+  return (1000 * (after - before)) / (last.context - first.context);
 }
 
 function textsOf(rows: readonly Row[]): TextFigures {
@@ -85,7 +112,7 @@ export function describe({ header }: Results, figures: readonly GpuFigures[]): s
     `${provider}, device ${device}${deviceName === null ? '' : ` (${deviceName})`}`,
     ...(quick ? ['A trial: these figures say nothing.'] : []),
   ];
-  for (const { model, speeds, modes, places, texts } of figures) {
+  for (const { model, speeds, contextCost, modes, places, texts } of figures) {
     lines.push('', model);
     for (const { context, gpu, cpu, peer } of speeds) {
       lines.push(`  ${context} tokens of context, ms a step of 1 to 8 rows; prefill, ms a token`);
@@ -99,6 +126,15 @@ export function describe({ header }: Results, figures: readonly GpuFigures[]): s
         const steps = row.stepMs.map((ms) => ms.toFixed(2)).join(' ');
         lines.push(`    ${name.padEnd(10)} ${steps}; ${row.prefillMs.toFixed(3)}; ${memory ?? ''}`);
       }
+    }
+    if (contextCost.gpu !== undefined) {
+      const own = `${contextCost.gpu.toFixed(2)} ms a step`;
+      const { peer } = contextCost;
+      const theirs =
+        peer === undefined ? '' : ` (PyTorch, which keeps them there: ${peer.toFixed(2)})`;
+      lines.push(
+        `  1,000 tokens of context, whose keys and values go to the device: ${own}${theirs}`,
+      );
     }
     if (places > 0) lines.push(`  ${places} held-out places, against plain decoding on the device`);
     for (const { mode, speedUp, speedUpInterval: span, tokensPerStep, same } of modes) {

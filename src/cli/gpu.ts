@@ -1,9 +1,9 @@
 /** `dynamo gpu`: which GPUs there are, and the files that CUDA needs. */
 import { locateRuntime } from '../engine/cuda-link';
 import { nameOf } from '../engine/provider';
-import { adaptersFor } from '../engine/select-model';
+import { adaptersFor, installationFor } from '../engine/select-model';
 import { CUDA_PACKAGES, installCuda } from '../models/cuda-files';
-import { home, worker } from './engine';
+import { home, suite, worker } from './engine';
 import { parse } from './options';
 import { ProgressLine, size } from './present';
 import { UsageError } from './usage';
@@ -50,4 +50,8 @@ async function install(): Promise<void> {
     line.clear();
   }
   await status();
+  const { id, precisions } = await installationFor({ suite, home: home(), worker });
+  if (precisions.includes('fp16')) {
+    process.stderr.write(`Models for it: node dist/cli.js models install ${id}\n`);
+  }
 }

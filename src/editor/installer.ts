@@ -174,7 +174,7 @@ export class Installer implements vscode.Disposable {
   async #installation(home: string) {
     const { installationFor } = await import('../engine/select-model');
     const { suite, worker } = this.session;
-    return await installationFor({ suite, home, worker });
+    return await installationFor({ suite, home, worker }, machineSettings());
   }
 
   async #home(): Promise<string> {

@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { locateRuntime } from './cuda-link';
+import { locateRuntime, NVIDIA_FOLDER } from './cuda-link';
 import type { Adapter, Adapters } from './provider';
 
 /** The installed ONNX Runtime. */
@@ -30,7 +30,10 @@ export async function findRuntime(
   const cuda = platform === 'linux' && libraries.every((size) => size !== undefined);
   const directMl =
     platform === 'win32' && (await sizeOf(join(folder, 'DirectML.dll'))) !== undefined;
-  return { version: cuda ? `${version} cuda ${libraries.join('+')}` : version, cuda, directMl };
+  // NVIDIA's own libraries, as far as they are linked here: with more of them, what failed may work.
+  const nvidia = await readdir(join(folder, NVIDIA_FOLDER)).catch(() => []);
+  const files = [...libraries, nvidia.length].join('+');
+  return { version: cuda ? `${version} cuda ${files}` : version, cuda, directMl };
 }
 
 /** @param root where the system's files are looked for; another one in tests */

@@ -33,7 +33,7 @@ export function locateRuntime(
 }
 
 /** Beside the runtime's library; holds links to NVIDIA's. */
-const NVIDIA = 'cuda';
+export const NVIDIA_FOLDER = 'cuda';
 const OF_PROVIDER = /^libonnxruntime_providers_\w+\.so$/;
 
 /**
@@ -44,9 +44,9 @@ export async function linkCuda(home: string, { version, folder }: RuntimePlace):
   const from = await findCuda(home, version);
   if (from === undefined) return;
   const names = (await readdir(from)).filter((name) => /^lib.+\.so(?:\.\d+)?$/.test(name));
-  await mkdir(join(folder, NVIDIA), { recursive: true });
+  await mkdir(join(folder, NVIDIA_FOLDER), { recursive: true });
   for (const name of names) {
-    const link = OF_PROVIDER.test(name) ? join(folder, name) : join(folder, NVIDIA, name);
+    const link = OF_PROVIDER.test(name) ? join(folder, name) : join(folder, NVIDIA_FOLDER, name);
     if (existsSync(link)) continue;
     await rm(link, { force: true }); // It may be a link that leads nowhere any more.
     await symlink(join(from, name), link);
@@ -58,7 +58,7 @@ export function withCuda(worker: string, env: NodeJS.ProcessEnv): NodeJS.Process
   if (process.platform !== 'linux') return env;
   let folder: string;
   try {
-    folder = join(locateRuntime(worker).folder, NVIDIA);
+    folder = join(locateRuntime(worker).folder, NVIDIA_FOLDER);
   } catch {
     return env; // The process will say that it has no runtime.
   }

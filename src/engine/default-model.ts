@@ -4,17 +4,34 @@
  */
 import type { Catalog } from '../models/catalog';
 import type { ProviderChoice } from './choose-provider';
-import type { Adapters, ProviderWish } from './provider';
+import type { Adapter, Adapters, ProviderWish } from './provider';
 import { candidatesFor } from './provider';
 
-/** Ids of the models that come into question, the one to offer first. */
-export async function defaultIds(
-  { default: own, gpuDefault }: Pick<Catalog, 'default' | 'gpuDefault'>,
+/**
+ * The GPUs that models are installed for, beside the CPU. One that was asked for by name counts; else one
+ * that some model passed the test on. Of what no model was tried on, CUDA's count, as somebody fetched the
+ * files for them; but Windows lists every display adapter.
+ *
+ * @param serves whether some model passed; undefined where none was tried
+ */
+export async function servingAdapters(
   wish: ProviderWish,
   adapters: () => Promise<Adapters>,
-): Promise<readonly [string, ...string[]]> {
-  if (gpuDefault === undefined || wish.provider === 'cpu') return [own];
-  return candidatesFor(wish, await adapters()).length > 0 ? [gpuDefault, own] : [own];
+  serves: (adapter: Adapter) => Promise<boolean | undefined>,
+): Promise<Adapter[]> {
+  if (wish.provider === 'cpu') return [];
+  const candidates = candidatesFor(wish, await adapters());
+  if (wish.provider !== 'auto') return candidates;
+  const known = await Promise.all(candidates.map(serves));
+  return candidates.filter(({ provider }, i) => known[i] ?? provider.name === 'cuda');
+}
+
+/** Ids of the models that come into question, the one to offer first. */
+export function defaultIds(
+  { default: own, gpuDefault }: Pick<Catalog, 'default' | 'gpuDefault'>,
+  serving: readonly Adapter[],
+): readonly [string, ...string[]] {
+  return gpuDefault !== undefined && serving.length > 0 ? [gpuDefault, own] : [own];
 }
 
 export interface DefaultModel {

@@ -12,10 +12,10 @@ import { findAdapters, findRuntime } from './adapters';
 import { linkCuda, locateRuntime } from './cuda-link';
 import { chooseProvider, type ChoiceParts, type ProviderChoice } from './choose-provider';
 import { modelFiles } from './client';
-import { chooseDefault, defaultIds, type DefaultModel } from './default-model';
+import { chooseDefault, defaultIds, servingAdapters, type DefaultModel } from './default-model';
 import { probe, type ProbeOptions } from './probe';
 import type { LoadOptions, ModelFiles } from './protocol';
-import type { Adapters, ProviderWish } from './provider';
+import type { Adapter, Adapters, ProviderWish } from './provider';
 import { Verdicts } from './verdicts';
 
 export interface ModelWish extends ProviderWish {
@@ -59,33 +59,38 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
 
 /** The same for the model that is meant when none is named; `choice` is undefined where none is installed. */
 export async function selectDefault(wish: Omit<ModelWish, 'id'>): Promise<DefaultModel> {
-  const { suite, home, process } = wish;
-  const adapters = () => adaptersFor(process.worker, home);
-  const catalog = await readCatalog(suite);
+  const { suite, home, process, heads } = wish;
   // Heads are named for the model that has them.
-  const ofItsOwn = wish.heads === undefined || wish.heads === 'none';
-  const ids = ofItsOwn ? await defaultIds(catalog, wish, adapters) : ([catalog.default] as const);
+  const named = heads !== undefined && heads !== 'none';
+  const serving = named ? [] : await adaptersServing(wish, process.worker, home);
+  const ids = defaultIds(await readCatalog(suite), serving);
   return await chooseDefault(ids, (id) => selectModel({ ...wish, id }));
 }
 
 /**
  * What a model is to be installed as, and which one where none is named: GPUs' graphs are only for
- * machines that have one.
+ * machines that have one that serves.
  */
-export async function installationFor({
-  suite,
-  home,
-  worker,
-}: {
+export async function installationFor(
+  { suite, home, worker }: InstallationPlace,
+  wish: ProviderWish = { provider: 'auto' },
+): Promise<{ readonly id: string; readonly precisions: readonly Precision[] }> {
+  const serving = await adaptersServing(wish, worker, home);
+  const [id] = defaultIds(await readCatalog(suite), serving);
+  return { id, precisions: serving.length > 0 ? ['int8', 'fp16'] : ['int8'] };
+}
+
+export interface InstallationPlace {
   readonly suite: string;
   readonly home: string;
   /** Path of the bundle that loads the runtime. */
   readonly worker: string;
-}): Promise<{ readonly id: string; readonly precisions: readonly Precision[] }> {
-  const { found, missing } = await adaptersFor(worker, home);
-  const adapters = () => Promise.resolve({ found, missing });
-  const [id] = await defaultIds(await readCatalog(suite), { provider: 'auto' }, adapters);
-  return { id, precisions: found.length > 0 ? ['int8', 'fp16'] : ['int8'] };
+}
+
+function adaptersServing(wish: ProviderWish, worker: string, home: string): Promise<Adapter[]> {
+  const verdicts = new Verdicts(home);
+  const adapters = () => adaptersFor(worker, home);
+  return servingAdapters(wish, adapters, (adapter) => verdicts.serves(adapter));
 }
 
 /**
@@ -111,7 +116,7 @@ async function gpuFiles(wish: ModelWish): Promise<ChoiceParts['models']['gpu']> 
   if (precision === 'int8' || (precision === 'fp32' && provider === 'auto')) {
     return { missing: `${precision} weights were asked for` };
   }
-  const missing = `the ${precision} weights of ${id} are not installed`;
+  const missing = `the ${precision} weights of ${id} are not there; installing the model again adds them`;
   return (await filesOf(wish, precision)) ?? { missing };
 }
 

@@ -6,7 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeAtomically } from '../models/files';
-import { FAILURES, type Failure } from './provider';
+import { FAILURES, type Adapter, type Failure } from './provider';
 
 const text = z.string().max(2000);
 
@@ -78,6 +78,13 @@ export class Verdicts {
     if (!found || found.at > now) return undefined; // The clock was turned back.
     if (found.failure !== undefined && now - found.at >= STANDS_MS[found.failure]) return undefined;
     return found;
+  }
+
+  /** Whether some model passed on an adapter with this driver; undefined where none was tried. */
+  async serves({ provider, driver }: Adapter): Promise<boolean | undefined> {
+    const prefix = `${[provider.name, provider.device, driver].join(' | ')} | `;
+    const own = (await this.#read()).filter(({ subject }) => subject.startsWith(prefix));
+    return own.length === 0 ? undefined : own.some(({ failure }) => failure === undefined);
   }
 
   /** Remembers a verdict in place of the one before. Best effort: without it, probes come again. */

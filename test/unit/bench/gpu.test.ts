@@ -89,6 +89,25 @@ describe('the GPU bench', () => {
     assert.match(said, /PyTorch +3\.00/);
   });
 
+  it('tells what context adds to a step, beside PyTorch', () => {
+    const at = (context: number, ms: number): Row[] => [
+      { ...speed('gpu', context), stepMs: [ms, 9] } as Row,
+      {
+        ...{ part: 'peer', model: 'm', context, prefillMs: 0.1, stepMs: [5, 9] },
+        ...{ torch: '2, A card', memory: null },
+      },
+    ];
+    const all = results([...at(3072, 9), ...at(1024, 4), ...at(128, 3.11)]);
+    const [figures] = figuresOf(all);
+    assert.ok(Math.abs((figures?.contextCost.gpu ?? NaN) - 2) < 0.01);
+    assert.equal(figures?.contextCost.peer, 0);
+    assert.match(
+      words(all, figuresOf(all)),
+      /go to the device: 2\.00 ms a step \(PyTorch.*: 0\.00\)/,
+    );
+    assert.deepEqual(figuresOf(results([speed('gpu', 128)]))[0]?.contextCost, {});
+  });
+
   describe('goes on', () => {
     let folder: string;
     beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'dynamo-gpu-bench-'))));

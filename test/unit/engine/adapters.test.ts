@@ -114,10 +114,12 @@ describe('the installed runtime', () => {
     assert.deepEqual(await find('linux'), { version: '1.30.0', cuda: false, directMl: false });
     place(`${bin}/libonnxruntime_providers_cuda.so`, 'abc');
     assert.deepEqual(await find('linux'), {
-      version: '1.30.0 cuda 2+3',
+      version: '1.30.0 cuda 2+3+0',
       cuda: true,
       directMl: false,
     });
+    place(`${bin}/cuda/libcublas.so.13`, 'blas');
+    assert.equal((await find('linux')).version, '1.30.0 cuda 2+3+1');
     assert.equal((await find('win32')).directMl, false);
     place('bin/napi-v6/win32/x64/DirectML.dll', 'x');
     assert.equal((await find('win32')).directMl, true);

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ProviderChoice } from '../../../src/engine/choose-provider';
-import { chooseDefault, defaultIds } from '../../../src/engine/default-model';
-import { CPU, type Adapters } from '../../../src/engine/provider';
+import { chooseDefault, defaultIds, servingAdapters } from '../../../src/engine/default-model';
+import { CPU, type Adapter, type ProviderWish } from '../../../src/engine/provider';
+import { Verdicts } from '../../../src/engine/verdicts';
 import { SCRIPTED_MODEL } from '../../fixtures/scripted-model';
 
 const CATALOG = { default: 'small', gpuDefault: 'large' };
-const NONE: Adapters = { found: [], missing: 'there is no NVIDIA driver' };
-const ONE: Adapters = {
-  found: [{ provider: { name: 'cuda', device: 0 }, driver: '580.1' }],
-  missing: '',
-};
+const CUDA: Adapter = { provider: { name: 'cuda', device: 0 }, driver: '580.1' };
+const DIRECTML: Adapter = { provider: { name: 'dml', device: 0 }, driver: '31.0' };
 
 type Where = 'gpu' | 'cpu';
 const choiceOn = (where: Where): ProviderChoice => ({
@@ -20,22 +20,51 @@ const choiceOn = (where: Where): ProviderChoice => ({
 });
 
 describe('the model that is meant when none is named', () => {
-  it('is the larger one where there is a GPU that may be used', async () => {
-    const ids = (wish: Parameters<typeof defaultIds>[1], adapters: Adapters) =>
-      defaultIds(CATALOG, wish, () => Promise.resolve(adapters));
-    assert.deepEqual(await ids({ provider: 'auto' }, ONE), ['large', 'small']);
-    assert.deepEqual(await ids({ provider: 'cuda', device: 0 }, ONE), ['large', 'small']);
-    assert.deepEqual(await ids({ provider: 'auto' }, NONE), ['small']);
-    assert.deepEqual(await ids({ provider: 'auto', device: 3 }, ONE), ['small']);
-    assert.deepEqual(await ids({ provider: 'dml' }, ONE), ['small']);
+  it('is the larger one where a GPU serves', () => {
+    assert.deepEqual(defaultIds(CATALOG, [CUDA]), ['large', 'small']);
+    assert.deepEqual(defaultIds(CATALOG, []), ['small']);
+    assert.deepEqual(defaultIds({ default: 'small' }, [CUDA]), ['small']);
   });
 
-  it('is the small one without a look at the GPUs where they are not wanted', async () => {
-    const adapters = () => assert.fail('asked for GPUs');
-    assert.deepEqual(await defaultIds(CATALOG, { provider: 'cpu' }, adapters), ['small']);
-    assert.deepEqual(await defaultIds({ default: 'small' }, { provider: 'auto' }, adapters), [
-      'small',
-    ]);
+  const serving: readonly [string, ProviderWish, Adapter, boolean | undefined, boolean][] = [
+    ['untried, with the files of CUDA', { provider: 'auto' }, CUDA, undefined, true],
+    ['untried, as Windows lists it', { provider: 'auto' }, DIRECTML, undefined, false],
+    ['that passed', { provider: 'auto' }, DIRECTML, true, true],
+    ['that no model passed on', { provider: 'auto' }, CUDA, false, false],
+    ['that is asked for by name', { provider: 'dml' }, DIRECTML, undefined, true],
+    ['of another provider than asked for', { provider: 'dml' }, CUDA, true, false],
+    ['of another index than asked for', { provider: 'auto', device: 3 }, CUDA, true, false],
+    ['that is not wanted', { provider: 'cpu' }, CUDA, true, false],
+  ];
+  for (const [which, wish, adapter, known, expected] of serving) {
+    it(`${expected ? 'is served by' : 'is not served by'} a GPU ${which}`, async () => {
+      const adapters = () => Promise.resolve({ found: [adapter], missing: '' });
+      const found = await servingAdapters(wish, adapters, () => Promise.resolve(known));
+      assert.deepEqual(found, expected ? [adapter] : []);
+    });
+  }
+
+  it('knows of a GPU what verdicts say, for this driver alone', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'dynamo-serves-'));
+    try {
+      const verdicts = new Verdicts(home);
+      assert.equal(await verdicts.serves(CUDA), undefined);
+      const subject = {
+        provider: 'cuda',
+        device: 0,
+        driver: '580.1',
+        runtime: 'r',
+        model: 'large',
+      };
+      await verdicts.remember(subject, { at: 1, failure: 'memory', why: 'too small' });
+      assert.equal(await verdicts.serves(CUDA), false);
+      await verdicts.remember({ ...subject, model: 'small' }, { at: 2, why: 'fast', stepMs: 3 });
+      assert.equal(await verdicts.serves(CUDA), true);
+      assert.equal(await verdicts.serves({ ...CUDA, driver: '580.10' }), undefined);
+      assert.equal(await verdicts.serves(DIRECTML), undefined);
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 
   const cases: readonly [string, Partial<Record<string, Where>>, string, Where | undefined][] = [
