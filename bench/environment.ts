@@ -1,7 +1,7 @@
 /** What a run of a bench was measured with and on, for the head of its results file. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -17,6 +17,8 @@ export const environmentSchema = z.object({
   commit: z.string().nullable(),
   /** When the run began, ISO 8601; of two runs of one thing the later one counts. */
   begun: z.string().optional(),
+  /** Programs that wanted a core in the minute before, on average: a busy machine's times mean little. */
+  load: z.number().optional(),
 });
 export type Environment = z.infer<typeof environmentSchema>;
 
@@ -41,6 +43,7 @@ export function environmentOf(root: string): Environment {
     version,
     commit: commitOf(root),
     begun: new Date().toISOString(),
+    load: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
   };
 }
 
@@ -56,10 +59,16 @@ function commitOf(root: string): string | null {
 }
 
 export function describeEnvironment(environment: Environment): string {
-  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit, begun } =
+  const { processor, cores, memoryGigabytes, system, node, onnxruntime, version, commit } =
     environment;
-  return (
-    `${processor}, ${cores} cores, ${memoryGigabytes} GB, ${system}, Node ${node}, ONNX Runtime ${onnxruntime}, ` +
-    `DynaMo ${version}${commit === null ? '' : ` at ${commit}`}${begun === undefined ? '' : `, ${begun.slice(0, 10)}`}`
-  );
+  const { begun, load } = environment;
+  return [
+    ...[processor, `${cores} cores`, `${memoryGigabytes} GB`, system, `Node ${node}`],
+    ...[
+      `ONNX Runtime ${onnxruntime}`,
+      `DynaMo ${version}${commit === null ? '' : ` at ${commit}`}`,
+    ],
+    ...(begun === undefined ? [] : [begun.slice(0, 10)]),
+    ...(load === undefined ? [] : [`load ${load} at the beginning`]),
+  ].join(', ');
 }

@@ -74,7 +74,7 @@ export function reportOf(all: Evidence, models: readonly string[]): Report {
       calibrations.flatMap((run) => [
         `### ${nameOf(run)}`,
         calibrationVerdict(run),
-        sweepTable(run),
+        sweepTable(run, sameQualityPoint({ ...run, measure: 'similarity' })),
         rawOf(run),
       ]),
     ),
@@ -161,9 +161,9 @@ function calibrationVerdict(run: RunFigures): string {
   return `**ε_b ${epsilon}, ${rows} rows** a step at most, from ${tasks} places.`;
 }
 
-function sweepTable(run: RunFigures): string {
+/** @param same the point to mark */
+function sweepTable(run: RunFigures, same = sameQualityPoint(run)): string {
   const measures = MEASURES.filter((measure) => run.points.some(({ scores }) => scores[measure]));
-  const same = sameQualityPoint(run);
   const row = (point: ModePoint): string[] => [
     point === same ? `**${point.mode}**` : point.mode,
     speed(point),
