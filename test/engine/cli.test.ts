@@ -389,7 +389,7 @@ describe('the command line', () => {
     it('lists the catalogue and what is installed', async () => {
       const rows = JSON.parse(await output(['models', 'list', '--json'])) as Json[];
       const installed = rows.find(({ id }) => id === 'smollm2-135m')?.installed;
-      assert.deepEqual(installed, ['int8', 'fp32']);
+      assert.deepEqual(installed, ['int8', 'fp32', 'fp16']);
       assert.equal(rows.filter((row) => row.default === true).length, 1);
       const table = await output(['models', 'list']);
       for (const { id } of rows) assert.ok(table.includes(String(id)));
@@ -403,6 +403,7 @@ describe('the command line', () => {
       assert.equal(status, 0);
       assert.match(stdout, /^smollm2-135m \(int8\): as installed$/m);
       assert.match(stdout, /^smollm2-135m \(fp32\): as installed$/m);
+      assert.match(stdout, /^smollm2-135m \(fp16\): as installed$/m);
     });
 
     /** A home with links to an installation's files, each of which can be replaced. */
