@@ -12,7 +12,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { errorCode } from './errors';
 import { fileSize, freeBytes, hashFile, randomName, writeDurably } from './files';
-import { acquireLock } from './lock';
+import { acquireLock, type Lock } from './lock';
 
 /** What computes. */
 export interface Machine {
@@ -52,11 +52,11 @@ export async function findPrepared(graph: string, machine: Machine): Promise<str
 }
 
 /**
- * Prepares a graph, unless it is prepared or another process is about to. What was prepared of
- * earlier versions of the same graph, or for another processor, is removed.
+ * Prepares a graph, unless it is prepared or another process is about to prepare something beside it.
+ * What was prepared of earlier versions of the same graph, or for another processor, is removed.
  *
  * @param make writes both files
- * @returns whether there is a prepared graph now; not where the disk has no room for it
+ * @returns false where the disk has no room for it
  */
 export async function keepPrepared(
   graph: string,
@@ -66,7 +66,8 @@ export async function keepPrepared(
 ): Promise<boolean> {
   const folder = await preparedFolder(graph, machine);
   const parent = dirname(folder);
-  const lock = await acquireLock(join(parent, '.lock'));
+  const lock = await lockUnlessHeld(join(parent, '.lock'));
+  if (lock === undefined) return true;
   try {
     if (await isSound(folder)) return true;
     await removeOthers(graph, parent);
@@ -90,6 +91,17 @@ export async function keepPrepared(
     }
   } finally {
     await lock.release();
+  }
+}
+
+/** Undefined where a living process holds it: nobody is to wait for what is made for the next time. */
+async function lockUnlessHeld(path: string): Promise<Lock | undefined> {
+  const held = new AbortController();
+  try {
+    return await acquireLock(path, { signal: held.signal, onWait: () => held.abort() });
+  } catch (error) {
+    if (held.signal.aborted) return undefined;
+    throw error;
   }
 }
 

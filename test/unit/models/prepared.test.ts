@@ -47,8 +47,26 @@ describe('prepared graphs', () => {
     assert.deepEqual(await verifyPrepared(directory), []);
   });
 
-  it('are made once by two at the same time', async () => {
-    assert.deepEqual(await Promise.all([keep(), keep()]), [true, true]);
+  it('are made by one of two at the same time, and the other does not wait', async () => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    let begun: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const first = keepPrepared(
+      graph,
+      machine,
+      async (files) => {
+        begun();
+        await opened;
+        await make(files);
+      },
+      plenty,
+    );
+    await started;
+    assert.equal(await keep(), true);
+    assert.equal(made, 0);
+    open();
+    assert.equal(await first, true);
     assert.equal(made, 1);
   });
 
