@@ -413,7 +413,7 @@ describe('the command line', () => {
         const { directory } = await installed('smollm2-135m', precision);
         const linked = join(home, 'models', 'smollm2-135m', precision);
         mkdirSync(linked, { recursive: true });
-        for (const file of readdirSync(directory)) {
+        for (const file of filesOf(directory)) {
           symlinkSync(join(directory, file), join(linked, file));
         }
       }
@@ -491,6 +491,12 @@ describe('the command line', () => {
   });
 });
 
+/** Names of an installation's own files: what may be prepared in folders beside them is made again. */
+const filesOf = (directory: string): string[] =>
+  readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+    entry.isFile() ? [entry.name] : [],
+  );
+
 /** A data directory with the small model, and a coder whose tokenizer is not what it seems. */
 async function homeWithDamagedCoder(home: string): Promise<string> {
   const small = await installed('smollm2-135m', 'int8');
@@ -502,7 +508,7 @@ async function homeWithDamagedCoder(home: string): Promise<string> {
   link(small.directory, small.id);
   const damaged = join(home, 'coder');
   mkdirSync(damaged);
-  for (const name of readdirSync(coder.directory)) {
+  for (const name of filesOf(coder.directory)) {
     const path = join(coder.directory, name);
     if (path === coder.tokenizer) {
       writeFileSync(join(damaged, name), Buffer.alloc(statSync(path).size, ' '));
