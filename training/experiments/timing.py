@@ -28,11 +28,23 @@ def session(
 
 
 def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Milliseconds of each call; the first round warms up."""
+    """Milliseconds of each call."""
+    return {name: statistics.median(times) for name, times in taking_turns(calls, repeats).items()}
+
+
+def leasts(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """The same where other work on the machine would move a median: it only adds."""
+    return {name: min(times) for name, times in taking_turns(calls, repeats).items()}
+
+
+def taking_turns(
+    calls: dict[str, Callable[[], object]], repeats: int
+) -> dict[str, list[float]]:
+    """Milliseconds of every call of each; the first round, which warms up, is left out."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 1):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
             times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
+    return {name: values[1:] for name, values in times.items()}
