@@ -49,7 +49,7 @@ async function preparedGraph(graph: string): Promise<string | undefined> {
  * saturate it would load as fast as ever.
  */
 export async function wantsPreparing(graph: string): Promise<boolean> {
-  return (await productsSaturate()) && (await preparedGraph(graph)) === undefined;
+  return (await productsSaturate()) && !(await findPrepared(graph, await thisMachine()));
 }
 
 /**

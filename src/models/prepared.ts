@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { errorCode } from './errors';
 import { fileSize, freeBytes, hashFile, randomName, writeDurably } from './files';
 import { acquireLock, type Lock } from './lock';
+import { hashed } from './record';
 
 /** What computes. */
 export interface Machine {
@@ -39,16 +40,12 @@ const SPARE_BYTES = 2 ** 31;
 /** What is written, at most, as a multiple of the weights. */
 const GROWTH = 1.1;
 
-const hashed = z.object({
-  bytes: z.int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
 const recordSchema = z.object({ version: z.literal(VERSION), graph: hashed, weights: hashed });
 
 /** The prepared graph's path, or undefined where there is none for this machine. */
 export async function findPrepared(graph: string, machine: Machine): Promise<string | undefined> {
   const folder = await preparedFolder(graph, machine);
-  return (await isSound(folder)) ? join(folder, NAMES.graph) : undefined;
+  return (await soundRecord(folder)) && join(folder, NAMES.graph);
 }
 
 /**
@@ -69,7 +66,7 @@ export async function keepPrepared(
   const lock = await lockUnlessHeld(join(parent, '.lock'));
   if (lock === undefined) return true;
   try {
-    if (await isSound(folder)) return true;
+    if (await soundRecord(folder)) return true;
     await removeOthers(graph, parent);
     const needed = GROWTH * (await weightBytes(graph)) + SPARE_BYTES;
     if ((await room(parent)) < needed) return false;
@@ -163,18 +160,19 @@ async function readRecord(folder: string): Promise<z.infer<typeof recordSchema> 
   }
 }
 
-async function isSound(folder: string): Promise<boolean> {
+/** The record of a folder whose files have the sizes that it names. */
+async function soundRecord(folder: string): Promise<z.infer<typeof recordSchema> | undefined> {
   const record = await readRecord(folder);
-  if (record === undefined) return false;
+  if (record === undefined) return undefined;
   for (const part of ['graph', 'weights'] as const) {
-    if ((await fileSize(join(folder, NAMES[part]))) !== record[part].bytes) return false;
+    if ((await fileSize(join(folder, NAMES[part]))) !== record[part].bytes) return undefined;
   }
-  return true;
+  return record;
 }
 
 async function isUnchanged(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
-  const record = await readRecord(folder);
-  if (record === undefined || !(await isSound(folder))) return false;
+  const record = await soundRecord(folder);
+  if (record === undefined) return false;
   for (const part of ['graph', 'weights'] as const) {
     const { sha256 } = await hashFile(join(folder, NAMES[part]), { signal });
     if (sha256 !== record[part].sha256) return false;

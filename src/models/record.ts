@@ -11,7 +11,8 @@ export const recordName = 'installed.json';
 export const graphName = 'graph.onnx';
 export const tokenizerName = 'tokenizer.json';
 
-const hashed = z.object({
+/** Size and SHA-256 of a file. */
+export const hashed = z.object({
   bytes: z.int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });

@@ -301,21 +301,28 @@ class LayerBuilder:
         weight, scales, offsets = self.plan.int4_with_offsets(
             weights, [outputs, inputs], self.block, sources
         )
-        product = graph.op(
-            "MatMulNBits",
-            [rows[0], weight, scales],
-            f"{name}.product",
-            domain=CONTRIB,
-            K=inputs,
-            N=outputs,
-            bits=4,
-            block_size=self.block,
-            accuracy_level=4,  # rows in int8, a scale for every block
-        )
+        product = self.times_int4(rows[0], (weight, scales), shape, self.block, f"{name}.product")
         shift = graph.op(
             "FusedMatMul", [rows[1], offsets], f"{name}.shift", domain=CONTRIB, transB=1
         )
         return graph.op("Add", [product, shift], f"{name}.out")
+
+    def times_int4(
+        self, rows: str, weight: tuple[str, str], shape: tuple[int, int], block: int, name: str
+    ) -> str:
+        """An even number of rows [1, R, K] times a weight of `plan.int4`; shape is (K, N)."""
+        inputs, outputs = shape
+        return self.graph.op(
+            "MatMulNBits",
+            [rows, *weight],
+            name,
+            domain=CONTRIB,
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=block,
+            accuracy_level=4,  # rows in int8, a scale for every block
+        )
 
     def linear_by_channel(
         self,

@@ -32,7 +32,6 @@ import onnx
 from onnx import TensorProto
 
 from ..bases import Base
-from .graph import CONTRIB
 from .layers import INT8_ZERO_POINT, TOP_K, Even, Layer, LayerBuilder, Rotary, Window
 from .plan import Source, WeightPlan
 
@@ -241,16 +240,8 @@ class TrunkBuilder(LayerBuilder):
         weights, scales = self.plan.int4(f"{name}.weight", shape, block, [source])
         even = self.paired(graph.op("Shape", [normed], f"{name}.rows", start=1, end=2), name)
         pairs = self.pad(normed, even, f"{name}.pairs")
-        padded = graph.op(
-            "MatMulNBits",
-            [pairs, weights, scales],
-            f"{name}.padded",
-            domain=CONTRIB,
-            K=hidden,
-            N=base.vocabulary,
-            bits=4,
-            block_size=block,
-            accuracy_level=4,  # activations in int8, a scale for every block
+        padded = self.times_int4(
+            pairs, (weights, scales), (hidden, base.vocabulary), block, f"{name}.padded"
         )
         return self.cut(padded, even, f"{name}.logits")
 
