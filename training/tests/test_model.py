@@ -148,6 +148,27 @@ def test_a_chain_equals_its_evaluation_position_by_position(kind: str, layers: i
             assert torch.allclose(state[0, at], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_states_of_chosen_places_are_those_of_all(kind: str, layers: int) -> None:
+    model = base_model()
+    heads = token_heads(HeadsConfig(kind, 4, layers)).requires_grad_(True)
+    tokens = ids(rows=2)
+    stem, embedded = model.stem(tokens), model.embedding(tokens)
+    chosen = [torch.tensor([1, 4, LENGTH + 2]), torch.tensor([0]), torch.tensor([3, LENGTH])]
+    every = heads(stem, embedded)
+    wanted = [state.flatten(0, 1)[places] for state, places in zip(every, chosen, strict=True)]
+    states = heads(stem, embedded, chosen)
+    for state, other in zip(states, wanted, strict=True):
+        assert torch.allclose(state, other, atol=1e-5)
+    slopes, others = (
+        torch.autograd.grad(sum(state.square().sum() for state in found), list(heads.parameters()))
+        for found in (states, wanted)
+    )
+    for slope, other in zip(slopes, others, strict=True):
+        assert torch.allclose(slope, other, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", CHAINED)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_draft_is_fed_its_own_guesses(kind: str, layers: int) -> None:

@@ -13,6 +13,7 @@ from tiny import BASE, LENGTH, base_model, token_heads, train_config  # noqa: E4
 
 from dynamo_training.model.heads import KINDS, HeadsConfig  # noqa: E402
 from dynamo_training.train.full import FullModel  # noqa: E402
+from dynamo_training.train.muon import Muon, orthogonal  # noqa: E402
 from dynamo_training.train.objective import CHUNK, cross_entropy  # noqa: E402
 from dynamo_training.train.optimiser import Optimisers, learning_rate_factor  # noqa: E402
 from dynamo_training.train.trainer import Batch, Trainer  # noqa: E402
@@ -45,9 +46,12 @@ class Oracle(torch.nn.Module):
         super().__init__()
         self.wanted, self.shifts = wanted, shifts
 
-    def forward(self, stem: torch.Tensor, embedded: torch.Tensor) -> list[torch.Tensor]:
+    def forward(
+        self, stem: torch.Tensor, embedded: torch.Tensor, chosen: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
         told = torch.nn.functional.one_hot(self.wanted, BASE.vocabulary).float()
-        return [torch.roll(told, -shift, dims=1) for shift in self.shifts]
+        states = [torch.roll(told, -shift, dims=1) for shift in self.shifts]
+        return [state.flatten(0, 1)[at] for state, at in zip(states, chosen, strict=True)]
 
 
 SQUARE = replace(BASE, hidden=BASE.vocabulary)  # so that the embedding may be the identity
@@ -147,6 +151,37 @@ def test_muon_steps_linear_layers_alone() -> None:
     assert id(model.embedding.weight) in adam
     assert id(heads.heads[0].fusion.mix.weight) in muon
     assert len(adam) + len(muon) == sum(1 for m in (model, heads) for _ in m.parameters())
+
+
+def test_muon_steps_as_torch_s_does() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(24, 40), torch.randn(40, 24)]
+    ours, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in start] for _ in range(2))
+    muon = Muon([{"params": ours, "lr": 0.01}], torch.bfloat16)
+    reference = torch.optim.Muon(
+        theirs, lr=0.01, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+    )
+    for _ in range(3):
+        for pair in zip(ours, theirs, strict=True):
+            slope = torch.randn_like(pair[0])
+            for weight in pair:
+                weight.grad = slope.clone()
+        muon.step()
+        reference.step()
+    for mine, other, first in zip(ours, theirs, start, strict=True):
+        assert (mine - first).norm() > 0.1
+        assert torch.allclose(mine, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+def test_a_step_of_muon_is_nearly_orthogonal(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    matrix = left * torch.linspace(0.2, 3, 24) @ right
+    step = orthogonal(matrix, torch.float32)
+    values = left.T @ step @ right.T  # Same directions: what is left lies on the diagonal.
+    assert torch.allclose(values, values.diagonal().diag(), atol=1e-4)
+    assert values.diagonal().min() > 0.6 and values.diagonal().max() < 1.3
 
 
 def test_the_schedule_warms_up_and_ends_at_nothing() -> None:

@@ -137,16 +137,26 @@ class TokenHeads(nn.Module):
                     drawn = torch.randn(weight.shape, generator=generator) * deviation
                     weight.data.copy_(drawn)
 
-    def forward(self, stem: Tensor, embedded: Tensor) -> list[Tensor]:
+    def forward(
+        self, stem: Tensor, embedded: Tensor, chosen: list[Tensor] | None = None
+    ) -> list[Tensor]:
         """States of heads 2..n before the final norm, each [B, T, H].
+
+        `chosen` holds places of the flattened B*T for each head, int64 [P]: its states are made for
+        those alone then, [P, H], which saves most of a last layer's arithmetic.
 
         `embedded` holds the embeddings of the same tokens, [B, T, H]; chained heads see those of
         later positions. Near the end of the row, where they are not known, a chained head's state
         means nothing: head i is valid at positions t < T - i + 1.
         """
+        wanted: list[Tensor | None] = [None] * (self.config.tokens - 1)
+        wanted = wanted if chosen is None else list(chosen)
         if self.config.kind == "independent":
             tables = self._tables(stem, 1)
-            return [self._run(head, stem, tables, self._unseen(head)) for head in self.heads]
+            return [
+                self._run(head, stem, tables, self._unseen(head), chosen=places)
+                for head, places in zip(self.heads, wanted, strict=True)
+            ]
         causal = torch.ones(2 * stem.shape[1:2], dtype=torch.bool, device=stem.device).tril()
         states, state, seen = [], stem, None
         for depth in range(1, self.config.tokens):
@@ -154,8 +164,10 @@ class TokenHeads(nn.Module):
             if seen is None or self.config.kind == "chained":
                 seen = self._unseen(head)
             rows = head.fusion(state, torch.roll(embedded, -depth, dims=1))
-            state = self._run(head, rows, self._tables(stem, depth), seen, causal)
-            states.append(state)
+            places, tables = wanted[depth - 1], self._tables(stem, depth)
+            last = depth == self.config.tokens - 1
+            state = self._run(head, rows, tables, seen, causal, places if last else None)
+            states.append(state if last or places is None else state.flatten(0, 1)[places])
         return states
 
     def draft(
@@ -202,8 +214,10 @@ class TokenHeads(nn.Module):
         tables: tuple[Tensor, Tensor],
         seen: Seen,
         first: Tensor | None = None,
+        chosen: Tensor | None = None,
     ) -> Tensor:
-        """Runs a head's layers, and adds its keys and values to `seen`.
+        """Runs a head's layers, and adds its keys and values to `seen`; the states of all places,
+        or of those `chosen`.
 
         Every place looks at the first application's keys as `first` [T, T] tells and, of the later
         ones and its own, at those of the same place. The first application is causal.
@@ -217,5 +231,7 @@ class TokenHeads(nn.Module):
             parts.append((key, value))
             keys, values = (torch.cat(part, dim=2) for part in zip(*parts, strict=True))
             rows = rows + layer.attention.mix(query, keys, values, mask)
+            if chosen is not None and layer is head.layers[-1]:
+                rows = rows.flatten(0, 1)[chosen]
             rows = rows + layer.ffn(layer.ffn_norm(rows))
         return rows

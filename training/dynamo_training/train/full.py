@@ -35,14 +35,14 @@ class FullModel(nn.Module):
         """
         base = self.base
         stem = base.stem(ids)
-        later = self.heads(self._scaled(stem), self._scaled(base.embedding(ids)))
+        later = self.heads(self._scaled(stem), self._scaled(base.embedding(ids)), chosen[1:])
         table = base.embedding.weight.to(working_type(ids.device, stem.dtype))
         losses = []
         for head, (places, count) in enumerate(zip(chosen, counts, strict=True), start=1):
             if head == 1:
                 states, embedding = base.head1(stem).flatten(0, 1)[places], table
             else:
-                states = self._norm(later[head - 2].flatten(0, 1)[places])
+                states = self._norm(later[head - 2])
                 embedding = self._scaled(table)
             targets = label_targets(ids.flatten()[places + head])
             losses.append(cross_entropy(states, embedding, targets, count))

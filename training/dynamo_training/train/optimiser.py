@@ -1,8 +1,7 @@
 """Optimisers and their schedule.
 
 `adamw` is the paper's: AdamW (0.9, 0.95, 1e-8). `muon` steps the matrices of linear layers by their
-orthogonalised momentum (Jordan et al. 2024; torch.optim.Muon, with the step sizes matched to
-AdamW's as in arXiv 2502.16982) and leaves norms, biases and the embedding to AdamW. Both: cosine to
+orthogonalised momentum (muon.py) and leaves norms, biases and the embedding to AdamW. Both: cosine to
 0 after 1 % of warm-up.
 """
 
@@ -13,6 +12,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
+
+from .muon import WEIGHT_DECAY, Muon
 
 WARM_UP = 0.01
 BETAS = (0.9, 0.95)
@@ -29,8 +30,13 @@ def learning_rate_factor(progress: float) -> float:
 class Optimisers:
     """One or two optimisers that step together."""
 
-    def __init__(self, groups: Iterable[tuple[nn.Module, float]], kind: str) -> None:
-        """`groups`: modules with their peak learning rates."""
+    def __init__(
+        self,
+        groups: Iterable[tuple[nn.Module, float]],
+        kind: str,
+        products: torch.dtype = torch.float32,
+    ) -> None:
+        """`groups`: modules with their peak learning rates; `products`: muon's matrix products."""
         if kind not in ("adamw", "muon"):
             raise ValueError(f"unknown optimiser {kind!r}: adamw or muon")
         adam: list[dict[str, object]] = []
@@ -47,14 +53,10 @@ class Optimisers:
         self.all: list[torch.optim.Optimizer] = []
         if adam:
             self.all.append(
-                torch.optim.AdamW(adam, betas=BETAS, eps=EPSILON, weight_decay=0.01)
+                torch.optim.AdamW(adam, betas=BETAS, eps=EPSILON, weight_decay=WEIGHT_DECAY)
             )
         if muon:
-            self.all.append(
-                torch.optim.Muon(
-                    muon, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-                )
-            )
+            self.all.append(Muon(muon, products))
 
     def step(self, progress: float) -> None:
         """Updates all parameters at a share of the run, and forgets their gradients."""

@@ -124,7 +124,7 @@ class Trainer:
             raise ValueError("heads alone fit one device: run them without torchrun")
         else:
             self.embedding = model.embedding.weight[self.shortlist].detach()
-        self.optimisers = Optimisers(groups, config.optimiser)
+        self.optimisers = Optimisers(groups, config.optimiser, self.products)
         self.steps = math.ceil(config.tokens / (config.batch_rows * length))
         self.step = 0
 
@@ -152,13 +152,13 @@ class Trainer:
             if self.full is not None:
                 return self._live_losses(batch)
             assert self.embedding is not None
-            states = self.heads(self._stem(batch), self.model.embedding(batch.ids))
+            numbers = range(2, self.config.heads.tokens + 1)
+            chosen = [self._positions(batch.ids.shape, head).flatten().nonzero()[:, 0] for head in numbers]
+            states = self.heads(self._stem(batch), self.model.embedding(batch.ids), chosen)
             losses = []
-            for head, state in enumerate(states, start=2):
-                chosen = self._positions(batch.ids.shape, head).flatten().nonzero()[:, 0]
-                normed = self.model.norm(state.flatten(0, 1)[chosen])
-                targets = self._targets(batch, chosen, head)
-                losses.append(cross_entropy(normed, self.embedding, targets))
+            for head, places, state in zip(numbers, chosen, states, strict=True):
+                targets = self._targets(batch, places, head)
+                losses.append(cross_entropy(self.model.norm(state), self.embedding, targets))
             return losses
 
     def _stem(self, batch: Batch) -> Tensor | None:
