@@ -429,8 +429,9 @@ describe('the threshold view in a real editor', () => {
       () => active.allTextContents(),
       (names) => names.join('').includes('Threshold view'),
     );
+    const left = view; // VS Code makes another page of it there.
     await window.command('View: Move Editor into Right Group');
-    await window.page.waitForTimeout(500);
+    await window.until('the view moved', () => left.isDetached(), Boolean);
     await isAsLeft('0.37');
   });
 

@@ -80,9 +80,8 @@ export class EditorWindow {
     const tab = page.locator(`.tab.active[data-resource-name="${name}"]`);
     for (let attempt = 0; !(await tab.isVisible()); attempt += 1) {
       assert.ok(attempt < 5, `${name} did not open`);
-      await this.#quickOpen(name);
-      await page.waitForSelector(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`);
-      await page.keyboard.press('Enter');
+      // The list closes by itself when something else takes the focus meanwhile.
+      await this.#quickOpen(name).catch(() => undefined);
       await tab.waitFor({ timeout: 5000 }).catch(() => undefined);
     }
     await this.focusEditor();
@@ -220,10 +219,13 @@ export class EditorWindow {
   }
 
   async #quickOpen(name: string): Promise<void> {
+    const patience = { timeout: PATIENCE_MS / 4 };
     await this.page.keyboard.press('Control+P');
     const input = this.page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor();
-    await input.fill(join(this.server.workspace, name));
+    await input.fill(join(this.server.workspace, name), patience);
+    const row = `.quick-input-list .monaco-list-row[aria-label^="${name}"]`;
+    await this.page.locator(row).first().waitFor(patience);
+    await this.page.keyboard.press('Enter');
   }
 }
 
