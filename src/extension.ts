@@ -7,6 +7,7 @@ import { registerAcceptStep } from './editor/accept-step';
 import { registerCommands } from './editor/commands';
 import { FirstKeys } from './editor/first-keys';
 import { Generator } from './editor/generate';
+import { GpuFiles } from './editor/gpu-files';
 import { Installer } from './editor/installer';
 import { OtherFiles } from './editor/other-files';
 import { Pause } from './editor/pause';
@@ -37,6 +38,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
     registerCommands(context, session, pause),
     new Generator(session),
     new Installer(session),
+    new GpuFiles(session),
     registerThresholds(context, session, otherFiles),
   );
   const activationMs = performance.now() - started;

@@ -3,12 +3,9 @@
  * before the tests; takes well under a second when everything is there.
  */
 import { join } from 'node:path';
-import { findModel, readCatalog } from '../src/models/catalog';
-import { installModel } from '../src/models/install';
-import { findInstalled } from '../src/models/installed';
+import { installPrecisions } from '../src/models/install';
 import { dataDirectory, type Precision } from '../src/models/paths';
 import type { InstallProgress } from '../src/models/progress';
-import { obtainModelFile } from '../src/models/source';
 
 const MODELS: Readonly<Record<string, readonly Precision[]>> = {
   'smollm2-135m': ['int8', 'fp32', 'fp16'],
@@ -18,16 +15,8 @@ const MODELS: Readonly<Record<string, readonly Precision[]>> = {
 
 async function main(): Promise<void> {
   const place = { suite: join(process.cwd(), 'models'), home: dataDirectory() };
-  const catalog = await readCatalog(place.suite);
-  for (const [id, formats] of Object.entries(MODELS)) {
-    const wanted = formats.map((precision) => ({ ...place, id, precision }));
-    const found = await Promise.all(wanted.map(findInstalled));
-    if (found.every((model) => model !== undefined && model.heads.state !== 'outdated')) continue;
-    const onProgress = report(id);
-    const entry = findModel(catalog, id);
-    const source = await obtainModelFile({ home: place.home, entry, onProgress });
-    for (const each of wanted) await installModel({ ...each, from: source.path, onProgress });
-    await source.discard();
+  for (const [id, precisions] of Object.entries(MODELS)) {
+    await installPrecisions({ ...place, id, onProgress: report(id) }, precisions);
   }
 }
 

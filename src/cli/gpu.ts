@@ -2,7 +2,7 @@
 import { locateRuntime } from '../engine/cuda-link';
 import { nameOf } from '../engine/provider';
 import { adaptersFor, installationFor } from '../engine/select-model';
-import { CUDA_PACKAGES, installCuda } from '../models/cuda-files';
+import { CUDA_BYTES, installCuda } from '../models/cuda-files';
 import { home, suite, worker } from './engine';
 import { parse } from './options';
 import { ProgressLine, size } from './present';
@@ -26,13 +26,8 @@ async function status(): Promise<void> {
 }
 
 async function install(): Promise<void> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error('CUDA files are for Linux on x64; DirectML, on Windows, needs none.');
-  }
   const { version } = locateRuntime(worker);
-  const all = CUDA_PACKAGES.flatMap(({ libraries }) => libraries);
-  const bytes = all.reduce((sum, library) => sum + library.bytes, 0);
-  process.stderr.write(`CUDA files take ${size(bytes)} of the disk at most.\n`);
+  process.stderr.write(`CUDA files take ${size(CUDA_BYTES)} of the disk at most.\n`);
   const interrupt = new AbortController();
   process.once('SIGINT', () =>
     interrupt.abort(new Error('Interrupted; whole files are kept for the next time.')),

@@ -124,8 +124,11 @@ async function install(
     const onProgress = line.show.bind(line);
     const { signal } = interrupt;
     await installPrecisions({ ...place, from, signal, onProgress }, wanted);
-    onProgress({ phase: 'prepare', done: 0, total: 0 });
-    const why = wanted.includes('int8') ? await prepare(id, signal) : undefined;
+    let why: string | undefined;
+    if (wanted.includes('int8')) {
+      onProgress({ phase: 'prepare', done: 0, total: 0 });
+      why = await prepare(id, signal);
+    }
     line.clear();
     if (why !== undefined) process.stderr.write(`Not prepared, so it loads slower: ${why}\n`);
     const folders = wanted.map((each) => installedDirectory(home(), id, each));

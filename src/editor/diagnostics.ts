@@ -5,7 +5,7 @@
 import { arch, cpus, homedir, platform, release, totalmem } from 'node:os';
 import * as vscode from 'vscode';
 import type { Session } from './session';
-import { completionSettings, machineSettings } from './settings';
+import { completionSettings, dataHome, machineSettings } from './settings';
 
 export async function diagnostics(
   context: vscode.ExtensionContext,
@@ -44,15 +44,8 @@ function providerOf({ provider: choice }: Session): unknown {
 
 async function installed(session: Session): Promise<unknown> {
   try {
-    const [{ listInstalled }, { dataDirectory }] = await Promise.all([
-      import('../models/installed'),
-      import('../models/paths'),
-    ]);
-    const { home } = machineSettings();
-    const models = await listInstalled({
-      suite: session.suite,
-      home: home === '' ? dataDirectory() : home,
-    });
+    const { listInstalled } = await import('../models/installed');
+    const models = await listInstalled({ suite: session.suite, home: await dataHome() });
     return models.map(({ id, precision, heads }) => ({ id, precision, heads: heads.state }));
   } catch (error) {
     return error instanceof Error ? scrubbed(error.message) : 'unknown';

@@ -3,9 +3,9 @@ import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { CatalogEntry } from '../models/catalog';
 import type { InstallProgress } from '../models/progress';
+import { inNotification, show } from './progress';
 import type { Session } from './session';
-import { machineSettings } from './settings';
-import { inWords } from './status-text';
+import { dataHome, machineSettings } from './settings';
 
 export class Installer implements vscode.Disposable {
   readonly #disposables: vscode.Disposable[];
@@ -61,27 +61,16 @@ export class Installer implements vscode.Disposable {
         import('../models/install'),
         import('../models/paths'),
       ]);
-      const home = await this.#home();
+      const home = await dataHome();
       const { precisions } = await this.#installation(home);
-      await vscode.window.withProgress(
-        {
-          location: vscode.ProgressLocation.Notification,
-          title: `DynaMo: installing ${entry.name}`,
-          cancellable: true,
-        },
-        async (progress, token) => {
-          token.onCancellationRequested(() => abort.abort(new Error('Cancelled.')));
-          let done = 0;
-          const onProgress = (report: InstallProgress): void => {
-            session.installing(entry.id, report);
-            const percent = report.total > 0 ? (100 * report.done) / report.total : 0;
-            progress.report({ message: inWords(report), increment: Math.max(0, percent - done) });
-            done = percent < done ? 0 : percent;
-          };
-          const place = { suite: session.suite, home, id: entry.id };
-          await installPrecisions({ ...place, from, signal: abort.signal, onProgress }, precisions);
-        },
-      );
+      await inNotification(`installing ${entry.name}`, abort, async (tell) => {
+        const onProgress = (report: InstallProgress): void => {
+          session.installing(entry.id, report);
+          tell(report);
+        };
+        const place = { suite: session.suite, home, id: entry.id };
+        await installPrecisions({ ...place, from, signal: abort.signal, onProgress }, precisions);
+      });
       const folders = precisions.map((each) => installedDirectory(home, entry.id, each));
       session.log.info(`Installed ${entry.id} in ${folders.join(' and ')}.`);
       await vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
@@ -114,7 +103,7 @@ export class Installer implements vscode.Disposable {
 
   async #remove(): Promise<void> {
     const { listInstalled, removeInstalled } = await import('../models/installed');
-    const home = await this.#home();
+    const home = await dataHome();
     const installed = await listInstalled({ suite: this.session.suite, home });
     if (installed.length === 0) return show('No model is installed.');
     const items = installed.map(({ id, precision, entry }) => ({
@@ -139,7 +128,7 @@ export class Installer implements vscode.Disposable {
       .getConfiguration('dynamo')
       .update('model', entry.id, vscode.ConfigurationTarget.Global);
     const { findInstalled } = await import('../models/installed');
-    const place = { suite: this.session.suite, home: await this.#home(), id: entry.id };
+    const place = { suite: this.session.suite, home: await dataHome(), id: entry.id };
     if (!(await findInstalled({ ...place, precision: 'int8' }))) await this.#install(entry);
   }
 
@@ -151,7 +140,7 @@ export class Installer implements vscode.Disposable {
     const { suite } = this.session;
     const catalog = await readCatalog(suite);
     if (id !== undefined) return findModel(catalog, id);
-    const home = await this.#home();
+    const home = await dataHome();
     const installed = await listInstalled({ suite, home });
     const { id: byDefault } = await this.#installation(home);
     const items = catalog.models.map((entry) => ({
@@ -176,13 +165,4 @@ export class Installer implements vscode.Disposable {
     const { suite, worker } = this.session;
     return await installationFor({ suite, home, worker }, machineSettings());
   }
-
-  async #home(): Promise<string> {
-    const { home } = machineSettings();
-    return home === '' ? (await import('../models/paths')).dataDirectory() : home;
-  }
-}
-
-async function show(message: string): Promise<void> {
-  await vscode.window.showInformationMessage(`DynaMo: ${message}`);
 }

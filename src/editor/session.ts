@@ -19,7 +19,7 @@ import type {
 import type { ModelWish } from '../engine/select-model';
 import type { InstallProgress } from '../models/progress';
 import { Preparation } from './preparation';
-import { completionSettings, machineSettings, touchesMachine } from './settings';
+import { completionSettings, dataHome, machineSettings, touchesMachine } from './settings';
 
 export type SessionState =
   /** The engine does not run; the next request starts it. */
@@ -255,13 +255,12 @@ export class Session implements vscode.Disposable {
     const settings = machineSettings();
     try {
       this.#enter({ kind: 'loading' });
-      const [{ Engine }, { selectDefault, selectModel }, { dataDirectory }] = await Promise.all([
+      const [{ Engine }, { selectDefault, selectModel }, home] = await Promise.all([
         import('../engine/client'),
         import('../engine/select-model'),
-        import('../models/paths'),
+        dataHome(),
       ]);
       const { suite } = this;
-      const home = settings.home === '' ? dataDirectory() : settings.home;
       const { provider, device } = settings;
       const options = settings.threads === 0 ? {} : { threads: settings.threads };
       // Typing comes first: the editor's own processes need not wait for the engine's threads.

@@ -66,6 +66,12 @@ export function machineSettings(): MachineSettings {
   };
 }
 
+/** The folder of everything that is installed. */
+export async function dataHome(): Promise<string> {
+  const { home } = machineSettings();
+  return home === '' ? (await import('../models/paths')).dataDirectory() : home;
+}
+
 export function completionSettings(scope?: vscode.ConfigurationScope): CompletionSettings {
   const configuration = vscode.workspace.getConfiguration(SECTION, scope ?? null);
   const value = (key: string): unknown => configuration.get<unknown>(key);

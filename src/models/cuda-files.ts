@@ -108,6 +108,12 @@ export const CUDA_PACKAGES: readonly CudaPackage[] = [
   },
 ];
 
+/** What all of it takes on a disk, where the system has none of it. */
+export const CUDA_BYTES = CUDA_PACKAGES.flatMap(({ libraries }) => libraries).reduce(
+  (sum, { bytes }) => sum + bytes,
+  0,
+);
+
 /** Where CUDA's libraries lie on Linux systems, below the root. */
 const SYSTEM_FOLDERS = [
   'usr/local/cuda-13/lib64',
@@ -146,6 +152,9 @@ export interface CudaFiles {
  */
 export async function installCuda(options: CudaOptions): Promise<CudaFiles> {
   const { home, runtime, signal, packages = CUDA_PACKAGES } = options;
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new ModelError('CUDA files are for Linux on x64; DirectML, on Windows, needs none.');
+  }
   if (runtime !== CUDA_RUNTIME) {
     throw new ModelError(
       `The CUDA files known here are for ONNX Runtime ${CUDA_RUNTIME}, but ${runtime} is installed. Update the extension, or see docs/gpu.md.`,

@@ -131,6 +131,25 @@ describe('trouble', () => {
     assert.ok(!existsSync(join(home, 'models', 'smollm2-135m', 'int8')));
   });
 
+  it('asks before it fetches what a GPU needs, and says so when it cannot', async () => {
+    const dialog = window.page.locator('.monaco-dialog-box');
+    const fetchFiles = async (answer: string) => {
+      await window.command('DynaMo: Fetch CUDA Files');
+      await dialog.filter({ hasText: 'pip downloads' }).waitFor();
+      await window.screenshot('fetch-cuda-files');
+      await dialog.locator('.monaco-button').filter({ hasText: answer }).click();
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await fetchFiles('Cancel');
+    assert.ok(!existsSync(join(home, 'cuda')));
+    await fetchFiles('Fetch');
+    await window.until(
+      'what went wrong',
+      () => window.notifications(),
+      (messages) => messages.some((text) => /onnxruntime-gpu .* could not be fetched/.test(text)),
+    );
+  });
+
   it('says so when the disk is full', async function () {
     // The folder of models becomes a disk of its own, where the system lets us.
     const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'none', home]);
