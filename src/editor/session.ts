@@ -267,6 +267,7 @@ export class Session implements vscode.Disposable {
       const priority = constants.priority.PRIORITY_BELOW_NORMAL;
       const wish: Omit<ModelWish, 'id'> = {
         ...{ suite, home, provider, device, options },
+        heads: settings.heads === '' ? undefined : settings.heads,
         process: { worker: this.worker, priority },
         onProbe: (adapter) => {
           const { name, device: index } = adapter.provider;

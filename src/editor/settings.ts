@@ -13,6 +13,8 @@ const SECTION = 'dynamo';
 export interface MachineSettings {
   /** Id of the model; empty means the catalogue's default. */
   readonly model: string;
+  /** Name of the model's token heads, `none` for none; empty means the catalogue's default. */
+  readonly heads: string;
   /** Folder for models; empty means the platform's own. */
   readonly home: string;
   /** Threads of the engine; 0 lets it choose. */
@@ -59,6 +61,7 @@ export function machineSettings(): MachineSettings {
   const device = userValue('device');
   return {
     model: text(userValue('model')),
+    heads: text(userValue('heads')),
     home: text(userValue('home')),
     threads: Math.floor(within(userValue('threads'), 0, 256, 0)),
     provider: oneOf(userValue('provider'), PROVIDER_SETTINGS, 'auto'),
@@ -123,7 +126,7 @@ export function inlineSuggestionsShown(): boolean {
 }
 
 export function touchesMachine(event: vscode.ConfigurationChangeEvent): boolean {
-  return ['model', 'home', 'threads', 'provider', 'device'].some((key) =>
+  return ['model', 'heads', 'home', 'threads', 'provider', 'device'].some((key) =>
     event.affectsConfiguration(`${SECTION}.${key}`),
   );
 }

@@ -17,6 +17,8 @@ import { drawnCells, viewFrame } from './harness/view';
 import type { EditorWindow } from './harness/window';
 
 const MODEL = 'smollm2-135m';
+/** The paper's kind: J is the product of what they say, and the mask counts. */
+const HEADS = 'independent';
 const PROMPT = 'Please explain';
 const WAYS = 10;
 /** Around the picture, pixels. */
@@ -52,9 +54,10 @@ describe('Figure 11 in the threshold view', () => {
   let asked: Inspection;
 
   before(async () => {
-    asked = await inspectDirectly(MODEL, PROMPT);
+    asked = await inspectDirectly(MODEL, PROMPT, HEADS);
     const theme = { 'workbench.colorTheme': 'Default Light Modern' };
-    const settings = { 'dynamo.model': MODEL, 'dynamo.mode': 'fast', ...theme };
+    const chosen = { 'dynamo.model': MODEL, 'dynamo.heads': HEADS, 'dynamo.mode': 'fast' };
+    const settings = { ...chosen, ...theme };
     desk = await Desk.open({ settings });
     // With no file beside it, the view has the whole window.
     window = await desk.window();
