@@ -27,7 +27,8 @@ from tiny import (  # noqa: E402
 
 from dynamo_training.__main__ import main  # noqa: E402
 from dynamo_training.bases import BASES  # noqa: E402
-from dynamo_training.export.pack import pack  # noqa: E402
+from dynamo_training.export.heads import HeadsSpec  # noqa: E402
+from dynamo_training.export.pack import pack, unpack  # noqa: E402
 from dynamo_training.model.heads import HeadsConfig  # noqa: E402
 from dynamo_training.train import cache as caches  # noqa: E402
 from dynamo_training.train import run as runs  # noqa: E402
@@ -350,6 +351,27 @@ def test_a_failed_command_says_why(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "train: " in capsys.readouterr().err
     assert main(["plot", str(tmp_path)]) == 1
     assert "not a run of `train`" in capsys.readouterr().err
+
+
+def test_the_first_heads_of_a_run_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BASES, "tiny", WIDE)
+    model = base_model(WIDE)
+    config = replace(train_config(shortlist=64), heads=HeadsConfig("independent", 4))
+    trainer = Trainer(config, model, np.arange(64), LENGTH)
+    save_checkpoint(tmp_path, {**trainer.state(), "seconds": 1.0, "device": "none"})
+    (tmp_path / "data.json").write_text(json.dumps({"length": LENGTH}))
+    (tmp_path / "measures-t3.json").write_text('{"accepted": 1.5}')
+    out = tmp_path / "heads.safetensors"
+    run = ["--checkpoint", str(tmp_path), "--out", str(out), "--tokens", "3", "--shortlist", "50"]
+    assert main(["export", *run]) == 0
+    heads, packed = unpack(out, WIDE)
+    assert packed.spec == HeadsSpec("independent", 3, 1, 50)
+    assert packed.record["measures"] == {"accepted": 1.5}
+    wanted = trainer.heads.state_dict()
+    for name, value in heads.state_dict().items():
+        assert (value - wanted[name]).abs().max() <= wanted[name].abs().max() / 127, name
 
 
 def test_heads_of_the_suite_learn_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

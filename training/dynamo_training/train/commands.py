@@ -56,6 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--checkpoint", type=Path, required=True, help="a run's folder, or a file")
     command.add_argument("--out", type=Path, required=True, help="models/ID/heads-NAME.safetensors")
     command.add_argument("--shortlist", type=int, help="keep so many tokens, the most frequent")
+    command.add_argument("--tokens", type=int, help="the first heads alone: 3 of a T4, say")
     command.set_defaults(run=export)
 
 
@@ -207,6 +208,8 @@ def export(options: argparse.Namespace) -> int:
         raise ValueError("only heads on the base as published can be exported: this base learnt")
     heads = TokenHeads(config.base, config.heads)
     heads.load_state_dict(state["heads"])
+    if options.tokens is not None:
+        heads = heads.first(options.tokens)
     run = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
     data = json.loads((run / "data.json").read_text())
     record: dict[str, object] = {
@@ -218,7 +221,8 @@ def export(options: argparse.Namespace) -> int:
     }
     if "start" in data:
         record["start"] = data.pop("start")
-    measures = run / "measures.json"
+    part = "" if options.tokens is None else f"-t{options.tokens}"
+    measures = run / f"measures{part}.json"
     if measures.is_file():
         record["measures"] = json.loads(measures.read_text())
     shortlist = state["shortlist"][: options.shortlist].int().numpy()
