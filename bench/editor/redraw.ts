@@ -33,8 +33,12 @@ interface Row extends Case {
 }
 
 const PLACES = [
-  { id: 'smollm2-135m', prompt: 'Please explain' },
-  { id: 'qwen2.5-coder-0.5b', prompt: 'def read_json(path):\n    with open(path) as' },
+  { id: 'smollm2-135m', heads: 'independent', prompt: 'Please explain' },
+  {
+    id: 'qwen2.5-coder-0.5b',
+    heads: 'shared',
+    prompt: 'def read_json(path):\n    with open(path) as',
+  },
 ] as const;
 
 /** What a frame may take, ms. */
@@ -54,7 +58,9 @@ function casesOf({ model, proposal }: Inspection): Case[] {
 
 async function main(): Promise<void> {
   const inspections: Inspection[] = [];
-  for (const { id, prompt } of PLACES) inspections.push(await inspectDirectly(id, prompt));
+  for (const { id, prompt, heads } of PLACES) {
+    inspections.push(await inspectDirectly(id, prompt, heads));
+  }
   const desk = await Desk.open({ settings: { 'dynamo.enable': false } });
   const rows: Row[] = [];
   try {
