@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import type { EditorServer } from './server';
 
 const STATUS = '[id="dynamo-completion.dynamo-completion.dynamo.status"]';
@@ -12,6 +12,8 @@ const SCREENSHOTS = join(process.cwd(), 'out', 'screenshots');
 const PATIENCE_MS = Number(process.env['DYNAMO_PATIENCE_MS'] ?? 60_000);
 /** Longer than VS Code takes to save by itself, ms. */
 const SAVING_MS = 4000;
+/** How often VS Code in a browser stores what is to be restored, ms. */
+const STORING_MS = 5000;
 
 export function launchBrowser(executablePath: string): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
@@ -68,7 +70,13 @@ export class EditorWindow {
 
   /** Loads the window again, once the browser has stored a text of what is to be restored. */
   async reload(stored: string): Promise<void> {
-    const holds = () => this.page.evaluate(isStored, stored);
+    // VS Code stores what has changed every five seconds, but only while its page has the focus and is
+    // idle: it is left in peace between two looks.
+    const holds = async () => {
+      await this.page.bringToFront();
+      await sleep(STORING_MS / 2);
+      return await this.page.evaluate(isStored, stored);
+    };
     await this.until('what is to be restored', holds, Boolean);
     await this.page.reload();
     await this.page.waitForSelector(STATUS, { timeout: PATIENCE_MS });
@@ -80,8 +88,8 @@ export class EditorWindow {
     const tab = page.locator(`.tab.active[data-resource-name="${name}"]`);
     for (let attempt = 0; !(await tab.isVisible()); attempt += 1) {
       assert.ok(attempt < 5, `${name} did not open`);
-      // The list closes by itself when something else takes the focus meanwhile.
-      await this.#quickOpen(name).catch(() => undefined);
+      const row = page.locator(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`).first();
+      await this.#quickly(name, 'Control+P', join(this.server.workspace, name), row);
       await tab.waitFor({ timeout: 5000 }).catch(() => undefined);
     }
     await this.focusEditor();
@@ -112,13 +120,8 @@ export class EditorWindow {
 
   /** Runs a command from the palette. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget .quick-input-box input');
-    await input.waitFor();
-    await input.fill(`>${title}`);
     const row = this.page.locator('.quick-input-list .monaco-list-row').first();
-    await row.filter({ hasText: title }).waitFor({ timeout: 20_000 });
-    await this.page.keyboard.press('Enter');
+    await this.#quickly(title, 'F1', `>${title}`, row.filter({ hasText: title }));
   }
 
   /** Answers a question of an input box. */
@@ -218,14 +221,21 @@ export class EditorWindow {
     await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
   }
 
-  async #quickOpen(name: string): Promise<void> {
+  /** Opens a list with a key, types into it and takes a row. */
+  async #quickly(what: string, key: string, text: string, row: Locator): Promise<void> {
     const patience = { timeout: PATIENCE_MS / 4 };
-    await this.page.keyboard.press('Control+P');
     const input = this.page.locator('.quick-input-widget .quick-input-box input');
-    await input.fill(join(this.server.workspace, name), patience);
-    const row = `.quick-input-list .monaco-list-row[aria-label^="${name}"]`;
-    await this.page.locator(row).first().waitFor(patience);
-    await this.page.keyboard.press('Enter');
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await this.page.keyboard.press(key);
+      // The list closes by itself when something else takes the focus meanwhile.
+      const found = input.fill(text, patience).then(() => row.waitFor(patience));
+      const open = await found.then(
+        () => true,
+        () => false,
+      );
+      if (open) return this.page.keyboard.press('Enter');
+    }
+    assert.fail(`${what}: the list did not stay open`);
   }
 }
 
