@@ -149,8 +149,7 @@ class TokenHeads(nn.Module):
         later positions. Near the end of the row, where they are not known, a chained head's state
         means nothing: head i is valid at positions t < T - i + 1.
         """
-        wanted: list[Tensor | None] = [None] * (self.config.tokens - 1)
-        wanted = wanted if chosen is None else list(chosen)
+        wanted = [None] * (self.config.tokens - 1) if chosen is None else chosen
         if self.config.kind == "independent":
             tables = self._tables(stem, 1)
             return [

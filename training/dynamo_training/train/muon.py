@@ -1,4 +1,5 @@
-"""Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): matrices step by their momentum, made orthogonal.
+"""Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): matrices step by their momentum, made
+orthogonal.
 
 The same steps as torch.optim.Muon's, which multiplies in bfloat16 on every machine. Here the type is
 the caller's: a processor that emulates bfloat16 spends ten times as long on them (precision.py).
@@ -22,7 +23,7 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, decoupled weight decay; steps as large as AdamW's (arXiv 2502.16982)."""
 
     def __init__(self, groups: Iterable[dict[str, object]], products: torch.dtype) -> None:
-        """`groups`: `params`, matrices all of them, and `lr`. `products`: the type of matrix products."""
+        """`groups`: `params`, all matrices, and `lr`. `products`: the type of matrix products."""
         super().__init__(groups, {})
         self.products = products
 

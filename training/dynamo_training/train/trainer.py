@@ -153,7 +153,8 @@ class Trainer:
                 return self._live_losses(batch)
             assert self.embedding is not None
             numbers = range(2, self.config.heads.tokens + 1)
-            chosen = [self._positions(batch.ids.shape, head).flatten().nonzero()[:, 0] for head in numbers]
+            keep = [self._positions(batch.ids.shape, head) for head in numbers]
+            chosen = [mask.flatten().nonzero()[:, 0] for mask in keep]
             states = self.heads(self._stem(batch), self.model.embedding(batch.ids), chosen)
             losses = []
             for head, places, state in zip(numbers, chosen, states, strict=True):
