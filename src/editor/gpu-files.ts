@@ -52,7 +52,8 @@ export class GpuFiles implements vscode.Disposable {
         installCuda({ ...options, onProgress }),
       );
       session.log.info(`The CUDA files are in ${folder}.`);
-      session.installed();
+      await session.restart(); // The next engine looks for GPUs anew.
+      session.warm();
       const install = 'Install Model...';
       void vscode.window
         .showInformationMessage(
