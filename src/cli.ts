@@ -9,6 +9,7 @@ import { gpu } from './cli/gpu';
 import { models } from './cli/models';
 import { oneLine } from './cli/terminal';
 import { USAGE, UsageError } from './cli/usage';
+import { messageOf } from './models/errors';
 
 const COMMANDS = new Map<string, (args: readonly string[]) => Promise<void>>([
   ['complete', complete],
@@ -33,7 +34,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     await command(args);
     return 0;
   } catch (error) {
-    const message = oneLine(error instanceof Error ? error.message : String(error));
+    const message = oneLine(messageOf(error));
     if (!(error instanceof UsageError)) {
       process.stderr.write(`${message}\n`);
       return 1;

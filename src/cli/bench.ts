@@ -40,6 +40,8 @@ export async function bench(args: readonly string[]): Promise<void> {
   const choice = engineChoice(values);
   const modes: DecodeMode[] = choice.mode === 'ar' ? ['ar'] : ['ar', choice.mode];
   const maxTokens = choice.maxTokens ?? MAX_TOKENS;
+  if (maxTokens < 2)
+    throw new UsageError('bench needs --max-tokens 2 or more: the first token is not timed.');
   const session = new CommandLineEngine(choice);
   try {
     const info = await session.load(choice.model, choice.heads);
@@ -50,9 +52,13 @@ export async function bench(args: readonly string[]): Promise<void> {
         for (const prompt of PROMPTS) {
           const request = { prompt, chat: false, maxTokens, ...decodingOf({ ...choice, mode }) };
           const result = await session.engine.generate(request);
-          if (round > 0) results.get(mode)?.push(result); // The first round warms up.
+          const decoded = result.steps.some(({ rows }) => rows > 0);
+          if (round > 0 && decoded) results.get(mode)?.push(result); // The first round warms up.
         }
       }
+    }
+    if ([...results.values()].some((ofMode) => ofMode.length === 0)) {
+      throw new Error('Nothing was decoded: the model ends every prompt at once.');
     }
     const plain = tokensPerSecond(results.get('ar') ?? []);
     const decoding = modes.map((mode): Decoding => {

@@ -6,6 +6,7 @@ import {
   type CompletionRequest,
   type CompletionResult,
 } from '../engine/protocol';
+import { messageOf } from '../models/errors';
 import { parsePosition, readCursor } from './cursor';
 import { CommandLineEngine } from './engine';
 import { decodingOf, engineChoice, engineFlags, MODES, parse, type EngineChoice } from './options';
@@ -133,7 +134,7 @@ async function answerLine(
     await session.load(model ?? choice.model, heads ?? choice.heads);
     return { id, ...report(await session.engine.complete(request)) };
   } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error) };
+    return { id, error: messageOf(error) };
   }
 }
 

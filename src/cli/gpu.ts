@@ -2,7 +2,7 @@
 import { locateRuntime } from '../engine/cuda-link';
 import { nameOf } from '../engine/provider';
 import { adaptersFor, installationFor } from '../engine/select-model';
-import { CUDA_BYTES, installCuda } from '../models/cuda-files';
+import { CUDA_BYTES, installCuda, requireCudaTarget } from '../models/cuda-files';
 import { home, suite, worker } from './engine';
 import { parse } from './options';
 import { ProgressLine, size } from './present';
@@ -27,6 +27,7 @@ async function status(): Promise<void> {
 
 async function install(): Promise<void> {
   const { version } = locateRuntime(worker);
+  requireCudaTarget(version);
   process.stderr.write(`CUDA files take ${size(CUDA_BYTES)} of the disk at most.\n`);
   const interrupt = new AbortController();
   process.once('SIGINT', () =>

@@ -1,7 +1,7 @@
 /** `dynamo models`: list, install, verify, remove. */
 import { existsSync } from 'node:fs';
 import { findModel, readCatalog } from '../models/catalog';
-import { ModelError } from '../models/errors';
+import { messageOf, ModelError } from '../models/errors';
 import { installPrecisions } from '../models/install';
 import {
   findInstalled,
@@ -151,7 +151,7 @@ async function prepare(id: string, signal: AbortSignal): Promise<string | undefi
     return done ? undefined : 'the disk has no room for it.';
   } catch (error) {
     signal.throwIfAborted();
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Options that several subcommands share, checked before anything starts. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { messageOf } from '../models/errors';
 import type { Precision } from '../models/paths';
 import { precisions } from '../models/paths';
 import { LIMITS, type DecodeMode } from '../engine/protocol';
@@ -60,7 +61,7 @@ export function parse<const T extends FlagTable>(args: readonly string[], option
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new UsageError(`${message.split('. ')[0]}.`); // Without its advice on "--".
   }
 }

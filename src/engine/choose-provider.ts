@@ -44,6 +44,8 @@ export interface ChoiceParts {
   readonly verdicts: Pick<Verdicts, 'find' | 'remember'>;
   /** What a verdict on an adapter holds for. */
   readonly subject: (adapter: Adapter, model: ModelFiles) => Promise<Subject>;
+  /** Runs `work` while no other process does the same. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
   /** Told before the first probe: it takes some seconds. */
   readonly onProbe?: (adapter: Adapter) => void;
   /** ms since 1970. */
@@ -117,6 +119,25 @@ function onGpu(
 
 /** Looks up what is known of each adapter, and probes what is not. */
 async function tryAll(
+  candidates: readonly Adapter[],
+  model: ModelFiles,
+  parts: ChoiceParts,
+): Promise<Tried[]> {
+  const { verdicts, now = Date.now } = parts;
+  const tried: Tried[] = [];
+  for (const adapter of candidates) {
+    const subject = await parts.subject(adapter, model);
+    const known = await verdicts.find(subject, now());
+    // Another window may be at it just now: what it finds is looked up when it is done.
+    if (!known || known.failure === 'unfinished') {
+      return await parts.alone(() => probeAll(candidates, model, parts));
+    }
+    tried.push({ adapter, subject, judgement: judgementOf(known), anew: false });
+  }
+  return tried;
+}
+
+async function probeAll(
   candidates: readonly Adapter[],
   model: ModelFiles,
   parts: ChoiceParts,

@@ -52,6 +52,8 @@ export interface EngineOptions {
   /** Of the child process, as in os.constants.priority; the caller's own when absent. */
   readonly priority?: number;
   readonly onState?: (state: EngineState) => void;
+  /** Told of a model each time that it was loaded: a process that starts again loads it anew. */
+  readonly onLoad?: (info: ModelInfo) => void;
   /** What the child writes to standard error. */
   readonly onStderr?: (text: string) => void;
   /** Told when the engine leaves a GPU for the CPU: once, in a sentence for people. */
@@ -215,11 +217,13 @@ export class Engine {
           await within(this.#load(process), limit.signal);
           // The child's clock starts when it reads the request, so time spent waiting is taken off.
           const spent = this.#clock.now() - started;
-          return await process.request(
+          const answer = await process.request(
             withDeadline(body, spent),
             limit.signal,
             onStep && (({ step }) => telling.tell(step)),
           );
+          telling.end();
+          return answer;
         } catch (error) {
           if (telling.failed || !this.#tryAgain(process, wanted, error)) throw error;
           telling.begin();
@@ -268,7 +272,7 @@ export class Engine {
     return true;
   }
 
-  /** Loads the wanted model into `process`, once. */
+  /** Loads the wanted model into `process`, once; where that failed, at the next request again. */
   #load(process: EngineProcess): Promise<ModelInfo> {
     const wanted = this.#wanted;
     if (!wanted) {
@@ -277,7 +281,15 @@ export class Engine {
     if (this.#loading?.process !== process || this.#loading.wanted !== wanted) {
       const { model, options } = wanted;
       const info = process.request({ type: 'load', model, options }).then(infoOf);
-      this.#loading = { process, wanted, info };
+      const loading = { process, wanted, info };
+      this.#loading = loading;
+      info.then(
+        (loaded) => this.#options.onLoad?.(loaded),
+        () => {
+          // Memory may be free the next time.
+          if (this.#loading === loading) this.#loading = undefined;
+        },
+      );
     }
     return this.#loading.info;
   }

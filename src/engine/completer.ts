@@ -18,7 +18,7 @@ import { decode, type DecodeOptions } from '../decoding/decode';
 import type { Drafter } from '../decoding/drafter';
 import type { Healing } from '../decoding/healing';
 import type { CooccurrenceTable } from '../decoding/cooccurrence';
-import { DEFAULT_EPSILON } from '../decoding/fast-options';
+import { UNCALIBRATED_EPSILON } from '../decoding/fast-options';
 import type { Proposer, Stepper } from '../decoding/stepper';
 import type { PrefillTrace } from '../decoding/trace';
 import type { ModelDefaults } from '../models/threshold-curve';
@@ -281,7 +281,7 @@ function remembering<T>(make: (text: string) => T): (text: string) => T {
 type Asked = Pick<CompletionRequest, 'mode' | 'epsilon'>;
 
 function epsilonFor({ epsilon }: Asked, { defaults }: CompleterOptions): number {
-  return epsilon ?? defaults?.epsilon ?? DEFAULT_EPSILON;
+  return epsilon ?? defaults?.epsilon ?? UNCALIBRATED_EPSILON;
 }
 
 /**

@@ -35,6 +35,12 @@ export interface HeadsOptions extends RuntimeOptions {
   readonly cacheBytes?: number;
 }
 
+/**
+ * A row of a chained head is known by the token behind its place. That says nothing of the text's very
+ * first token, on which all of them rest: the first row's key has it above so many ids.
+ */
+const IDS = 2 ** 32;
+
 /** Keys and values of a text's rows but for the first ones. */
 interface Span {
   readonly kv: KvCache;
@@ -86,7 +92,7 @@ export class HeadsSession implements Proposer {
 
   behind(most = Infinity): number {
     const { tokens } = this.trunk;
-    const rows = this.kind === 'chained' ? tokens.slice(1) : tokens;
+    const rows = this.rowsOf(tokens);
     const span = most === Infinity ? { kv: this.pool.current, before: [] } : this.latest;
     const missing = missingIn(span, rows) + tokens.length - rows.length;
     return missing <= most ? missing : Math.min(most, tokens.length);
@@ -95,8 +101,7 @@ export class HeadsSession implements Proposer {
   async propose(next: number, signal: AbortSignal, most = Infinity): Promise<readonly ChainLink[]> {
     const { tokens } = this.trunk;
     if (tokens.length === 0) return [];
-    // What a row rests on beside its stem, which rests on the tokens up to its place.
-    const rows = this.kind === 'chained' ? [...tokens.slice(1), next] : tokens;
+    const rows = this.rowsOf(tokens, next);
     const span = most === Infinity ? this.whole(rows) : this.recent(rows, most);
     const { kv } = span;
     const start = span.before.length;
@@ -113,6 +118,15 @@ export class HeadsSession implements Proposer {
 
   async close(): Promise<void> {
     await this.session.release();
+  }
+
+  /** What tells rows apart, beside their stems, which rest on the tokens up to their places. */
+  private rowsOf(tokens: readonly number[], ...next: number[]): readonly number[] {
+    if (this.kind !== 'chained') return tokens;
+    const rows = [...tokens.slice(1), ...next];
+    const [first, second] = [tokens[0], rows[0]];
+    if (first !== undefined && second !== undefined) rows[0] = first * IDS + second;
+    return rows;
   }
 
   /** What is kept of the text, without its last row: that runs in any case, to predict from. */
@@ -136,25 +150,29 @@ export class HeadsSession implements Proposer {
 
   private async run(
     { kv, before }: Span,
-    tokens: readonly number[],
+    keys: readonly number[],
     from: number,
   ): Promise<ChainLink[]> {
-    const rows = tokens.length;
+    const rows = keys.length;
     const stems = this.trunk.stems(from, from + rows);
-    const places = Int32Array.from(tokens, (_, i) => from + i);
+    const places = Int32Array.from(keys, (_, i) => from + i);
     const outputs = await this.session.run(
       {
         ...kv.feeds(),
         stem: new Tensor('float32', stems, [1, rows, stems.length / rows]),
         ...(this.kind === 'chained' && {
-          next_ids: new Tensor('int32', Int32Array.from(tokens), [rows]),
+          next_ids: new Tensor(
+            'int32',
+            Int32Array.from(keys, (key) => key % IDS),
+            [rows],
+          ),
         }),
         position_ids: new Tensor('int32', places, [rows]),
         noise: this.noise,
       },
       ['top.ids', 'top.logits', 'normalizer', 'chosen', 'kv'],
     );
-    kv.append(tokens, kvOutput(outputs));
+    kv.append(keys, kvOutput(outputs));
     kv.rewind(Math.max(from - before.length, kv.length - this.provisional));
     const ids = outputData(outputs, 'top.ids', Int32Array);
     const logits = outputData(outputs, 'top.logits', Float32Array);

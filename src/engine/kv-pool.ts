@@ -12,6 +12,8 @@ export interface PooledState {
   readonly bytes: number;
   /** Memory of one row, bytes. */
   readonly rowBytes: number;
+  /** @throws {RangeError} when the system has no memory for so many rows */
+  reserve(rows: number): void;
   rewind(length: number): void;
   /** Becomes the first `length` rows of another state. */
   copy(from: this, length: number): void;
@@ -68,31 +70,36 @@ export class StatePool<S extends PooledState> {
     }
     const kept = Math.min(common, most);
     const chosen = best.tokens.length - common > MOST_LOST_ROWS ? this.beside(best, tokens) : best;
-    if (chosen === best) chosen.rewind(kept);
-    else chosen.copy(best, kept);
-    this.use(chosen);
+    this.use(chosen === best || !copied(best, kept, chosen) ? rewound(best, kept) : chosen);
     this.shrink();
     return kept;
+  }
+
+  /**
+   * Takes memory for so many rows of the current state; where the system has none left, whatever the
+   * budget says, the other states make way.
+   *
+   * @throws {RangeError} when that does not help
+   */
+  reserve(rows: number): void {
+    for (;;) {
+      try {
+        return this.current.reserve(rows);
+      } catch (error) {
+        if (!(error instanceof RangeError) || this.states.length === 1) throw error;
+        this.states.pop();
+      }
+    }
   }
 
   /** A state for `tokens` that leaves `best` alone, or `best` itself where memory is short. */
   private beside(best: S, tokens: readonly number[]): S {
     const needed = tokens.length * best.rowBytes;
     const last = this.states.at(-1) ?? best;
-    if (this.bytes + needed <= this.options.budget) return this.create() ?? last;
+    if (this.bytes + needed <= this.options.budget) return this.options.create();
     // Its memory is used again; what it grows by must still fit.
     const growth = Math.max(0, needed - last.bytes);
     return this.bytes + growth <= this.options.budget ? last : best;
-  }
-
-  /** Another state, or none where the system has no memory left for it, whatever the budget says. */
-  private create(): S | undefined {
-    try {
-      return this.options.create();
-    } catch (error) {
-      if (error instanceof RangeError) return undefined; // So arrays say it.
-      throw error;
-    }
   }
 
   private use(state: S): void {
@@ -105,6 +112,22 @@ export class StatePool<S extends PooledState> {
   private shrink(): void {
     while (this.states.length > 1 && this.bytes > this.options.budget) this.states.pop();
   }
+}
+
+/** Whether there was memory for a copy; without, what `to` had is lost. */
+function copied<S extends PooledState>(from: S, length: number, to: S): boolean {
+  try {
+    to.copy(from, length);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false; // So arrays say it.
+    throw error;
+  }
+}
+
+function rewound<S extends PooledState>(state: S, length: number): S {
+  state.rewind(length);
+  return state;
 }
 
 /** How many leading tokens two sequences share. */

@@ -2,6 +2,7 @@
  * Asks a process of its own how a model answers on one execution provider. A driver may crash it or
  * let it hang: it is ended, and that is the answer.
  */
+import { messageOf } from '../models/errors';
 import type { Clock } from './clock';
 import { EngineError } from './errors';
 import { EngineProcess, type Answer, type ProcessTiming } from './process';
@@ -46,7 +47,7 @@ export async function probe(
     await process.request({ type: 'load', model, options: load });
     return { answer: answerOf(await process.request({ type: 'probe' })) };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { failure: failureOf(error, process.hung), why };
   } finally {
     await process.shutdown();

@@ -87,7 +87,10 @@ export class EngineProcess {
   readonly #clock: Clock;
   readonly #child: ChildProcess;
   readonly #channel: Channel<ToParent, ToChild>;
+  /** Requests that somebody waits for. */
   readonly #pending = new Map<number, Pending>();
+  /** Requests that the process owes an answer; one that was cancelled, too. */
+  readonly #unanswered = new Map<number, RequestBody['type']>();
   readonly #heartbeat: Heartbeat;
   readonly #stopStartTimer: () => void;
   #nextId = 1;
@@ -163,6 +166,7 @@ export class EngineProcess {
       signal?.addEventListener('abort', abort, { once: true });
       const release = () => signal?.removeEventListener('abort', abort);
       this.#pending.set(id, { type: body.type, onStep, resolve, reject, release });
+      this.#unanswered.set(id, body.type);
       this.#channel.send({ ...body, id });
       this.#heartbeat.start();
     });
@@ -195,7 +199,7 @@ export class EngineProcess {
   }
 
   get #isLoading(): boolean {
-    return [...this.#pending.values()].some(({ type }) => type === 'load' || type === 'prepare');
+    return [...this.#unanswered.values()].some((type) => type === 'load' || type === 'prepare');
   }
 
   #receive(message: ToParent): void {
@@ -210,6 +214,7 @@ export class EngineProcess {
       case 'step':
         return this.#passStep(message);
       case 'error':
+        this.#answered(message.id);
         this.#settle(message.id)?.reject(new EngineError(message.code, message.message));
         return;
       default:
@@ -240,6 +245,7 @@ export class EngineProcess {
   }
 
   #answer(answer: Answer): void {
+    this.#answered(answer.id);
     const expected = this.#pending.get(answer.id)?.type;
     if (expected === undefined) return; // It was cancelled meanwhile.
     const kind = answer.type === 'loaded' ? 'loaded' : answer.result.kind;
@@ -250,13 +256,18 @@ export class EngineProcess {
     this.#settle(answer.id)?.resolve(answer);
   }
 
+  /** Only the process's own word counts: callers that gave up say nothing of how it is. */
+  #answered(id: number): void {
+    this.#heartbeat.progressed();
+    this.#unanswered.delete(id);
+    if (this.#unanswered.size === 0) this.#heartbeat.stop();
+  }
+
   /** Takes a request off the list; the caller then ends it. */
   #settle(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    this.#heartbeat.progressed();
     pending?.release();
-    if (this.#pending.size === 0) this.#heartbeat.stop();
     return pending;
   }
 
@@ -280,6 +291,7 @@ export class EngineProcess {
     const message = `The engine's process ended unexpectedly ${how}.${advice}${hint}`.trim();
     this.#end = this.#cause ?? new EngineError('crashed', message);
     this.#stopStartTimer();
+    this.#heartbeat.stop();
     this.#channel.close();
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#lost());
     this.#ready.reject(this.#end);

@@ -2,6 +2,7 @@
  * Prompts for open-ended text, and prompts as text for people to read. Prompts for a cursor are
  * completion/'s business.
  */
+import { normalizeNewlines } from '../completion/text';
 import type { PromptFormat, TextTokenizer } from '../completion/types';
 import { EngineError } from './errors';
 
@@ -10,7 +11,7 @@ export const PROMPT_TAIL = 200;
 
 /** The end of `text`, as far as `room` tokens hold it. */
 export function continuationPrompt(text: string, tokenizer: TextTokenizer, room: number): number[] {
-  const tokens = tokenizer.encode(text).slice(-room);
+  const tokens = tokenizer.encode(normalizeNewlines(text)).slice(-room);
   return tokens.length > 0 ? tokens : [control('<|endoftext|>', tokenizer)];
 }
 
@@ -29,11 +30,11 @@ export function chatPrompt(
   const start = control('<|im_start|>', tokenizer);
   const tokens = [
     start,
-    ...tokenizer.encode(`user\n${text}`),
+    ...tokenizer.encode(`user\n${normalizeNewlines(text)}`),
     control('<|im_end|>', tokenizer),
     ...tokenizer.encode('\n'),
     start,
-    ...tokenizer.encode(`assistant\n${begun}`),
+    ...tokenizer.encode(`assistant\n${normalizeNewlines(begun)}`),
   ];
   if (tokens.length > room) {
     throw new EngineError(

@@ -2,8 +2,8 @@
  * The steps of a request that may have to be begun again: what was told is not told twice. Pure.
  *
  * The text is worked out anew, perhaps by a graph that rounds otherwise. While it repeats what its
- * caller has, nothing is told; where it says something else, what was told cannot be taken back, and
- * the request fails.
+ * caller has, nothing is told; where it says something else, or ends before, what was told cannot be
+ * taken back, and the request fails.
  */
 import { EngineError } from './errors';
 import type { StepSummary } from './protocol';
@@ -35,16 +35,27 @@ export class Retelling {
   tell(step: StepSummary): void {
     this.#current += step.text;
     if (this.#repeating && this.#told.startsWith(this.#current)) return;
-    if (!this.#current.startsWith(this.#told)) {
-      this.#failed = true;
-      throw new EngineError(
-        'crashed',
-        'The GPU failed in the middle of a text, which goes on otherwise on the CPU. Ask again.',
-      );
-    }
+    if (!this.#current.startsWith(this.#told)) this.#fail();
     const text = this.#current.slice(this.#told.length);
     this.#told = this.#current;
     this.#repeating = false;
     this.#onStep?.({ ...step, text });
+  }
+
+  /**
+   * The text is whole.
+   *
+   * @throws {EngineError} `crashed` where more had been told
+   */
+  end(): void {
+    if (this.#repeating && this.#current !== this.#told) this.#fail();
+  }
+
+  #fail(): never {
+    this.#failed = true;
+    throw new EngineError(
+      'crashed',
+      'The GPU failed in the middle of a text, which goes on otherwise on the CPU. Ask again.',
+    );
   }
 }

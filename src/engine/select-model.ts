@@ -4,8 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { readCatalog } from '../models/catalog';
 import { findInstalled, type InstalledModel } from '../models/installed';
+import { acquireLock } from '../models/lock';
 import type { Precision } from '../models/paths';
 import { readDefaults } from '../models/threshold-curve';
 import { findAdapters, findRuntime } from './adapters';
@@ -32,6 +34,17 @@ export interface ModelWish extends ProviderWish {
   readonly onProbe?: ChoiceParts['onProbe'];
 }
 
+/** One process at a time tests GPUs. */
+async function alone<T>(home: string, work: () => Promise<T>): Promise<T> {
+  // Without a folder that can be written to, two may.
+  const lock = await acquireLock(join(home, '.probe.lock')).catch(() => undefined);
+  try {
+    return await work();
+  } finally {
+    await lock?.release();
+  }
+}
+
 /**
  * @returns undefined when the model is not installed
  * @throws {EngineError} when it has no such heads
@@ -46,6 +59,7 @@ export async function selectModel(wish: ModelWish): Promise<ProviderChoice | und
     adapters: () => adaptersFor(process.worker, home),
     probe: (model, provider) => probe(process, model, { ...options, provider }),
     verdicts: new Verdicts(home),
+    alone: (work) => alone(home, work),
     subject: async ({ provider, driver }, model) => ({
       provider: provider.name,
       device: provider.device,

@@ -73,7 +73,7 @@ export class TrunkSession implements Stepper, StemSource {
     }
     // The last row runs in any case: its prediction is what the caller wants.
     const reused = this.pool.select(tokens, tokens.length - 1);
-    this.pool.current.reserve(Math.min(this.contextLength, tokens.length + BLOCK));
+    this.pool.reserve(Math.min(this.contextLength, tokens.length + BLOCK));
     let predictions: RowPrediction[] = [];
     while (this.kv.length < tokens.length) {
       signal.throwIfAborted();

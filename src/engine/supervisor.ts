@@ -2,6 +2,7 @@
  * Keeps one child process running: starts it when it is first needed, starts it again with back-off
  * after a crash, and gives up after too many. Knows nothing of requests and models.
  */
+import { messageOf } from '../models/errors';
 import { systemClock, type Clock } from './clock';
 import { EngineError } from './errors';
 import { RestartPolicy } from './restart-policy';
@@ -89,7 +90,7 @@ export class Supervisor<P extends Supervised> {
     try {
       process = this.#options.launch();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#crashed(new EngineError('crashed', `The engine did not start: ${message}.`));
       return;
     }

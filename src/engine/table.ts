@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { CooccurrenceTable } from '../decoding/cooccurrence';
 import { readCooccurrence } from '../decoding/cooccurrence-file';
+import { messageOf } from '../models/errors';
 import { EngineError } from './errors';
 import type { ModelFiles } from './protocol';
 
@@ -35,7 +36,7 @@ async function readTable(file: string, sha256: string): Promise<CooccurrenceTabl
   try {
     return readCooccurrence(bytes);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new EngineError('model', why, { cause });
   }
 }

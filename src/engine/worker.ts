@@ -100,11 +100,16 @@ async function openSessions(model: ModelFiles, options: Required<HeadsOptions>) 
   const stepper = await TrunkSession.open(model, { ...options, keepStems });
   if (!model.heads) return { stepper, heads: undefined };
   const { graph, ...description } = model.heads;
-  const heads = await HeadsSession.open(graph, description, stepper, {
-    ...options,
-    cacheBytes: options.cacheBytes * HEADS_SHARE,
-  });
-  return { stepper, heads };
+  try {
+    const heads = await HeadsSession.open(graph, description, stepper, {
+      ...options,
+      cacheBytes: options.cacheBytes * HEADS_SHARE,
+    });
+    return { stepper, heads };
+  } catch (error) {
+    await stepper.close(); // Its memory would stay for the life of the process.
+    throw error;
+  }
 }
 
 const infoOf = ({ name, kind, depth }: NonNullable<ModelFiles['heads']>) => ({ name, kind, depth });

@@ -145,13 +145,11 @@ export interface CudaFiles {
 }
 
 /**
- * Gets what is missing. Where another process does, waits and takes over its result.
+ * Whether these files are for this system and for that version of ONNX Runtime.
  *
- * @throws {ModelError} when it cannot be done; the message says what to do
- * @throws the signal's reason when aborted; whole libraries are kept
+ * @throws {ModelError} where they are not
  */
-export async function installCuda(options: CudaOptions): Promise<CudaFiles> {
-  const { home, runtime, signal, packages = CUDA_PACKAGES } = options;
+export function requireCudaTarget(runtime: string): void {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new ModelError('CUDA files are for Linux on x64; DirectML, on Windows, needs none.');
   }
@@ -160,6 +158,17 @@ export async function installCuda(options: CudaOptions): Promise<CudaFiles> {
       `The CUDA files known here are for ONNX Runtime ${CUDA_RUNTIME}, but ${runtime} is installed. Update the extension, or see docs/gpu.md.`,
     );
   }
+}
+
+/**
+ * Gets what is missing. Where another process does, waits and takes over its result.
+ *
+ * @throws {ModelError} when it cannot be done; the message says what to do
+ * @throws the signal's reason when aborted; whole libraries are kept
+ */
+export async function installCuda(options: CudaOptions): Promise<CudaFiles> {
+  const { home, runtime, signal, packages = CUDA_PACKAGES } = options;
+  requireCudaTarget(runtime);
   const folder = cudaDirectory(home, runtime);
   const report = throttled(options.onProgress ?? (() => undefined));
   try {

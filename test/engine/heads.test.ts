@@ -92,6 +92,13 @@ for (const golden of goldens) {
       assert.ok(heads.behind() <= 1 + provisional);
     });
 
+    it('forget a text that differs in its first token alone', async () => {
+      text.tokens = ids.slice(0, 130).map((id, place) => (place === 0 ? id + 1 : id));
+      text.stemRows = stems.map((value) => -value);
+      await heads.propose(ids[130] ?? 0, never);
+      await assertSays(129, 'after it');
+    });
+
     it('may rest on the latest rows alone, and go on from there', async () => {
       text.stemRows = stems;
       const ask = async (place: number, most: number) => {

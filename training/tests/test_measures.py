@@ -79,11 +79,10 @@ def test_a_walk_equals_a_loop_over_drafts() -> None:
 
 def written_cache(folder: Path, model: BaseModel, monkeypatch: pytest.MonkeyPatch) -> caches.Cache:
     monkeypatch.setattr(caches, "PART_ROWS", 8)
-    monkeypatch.setattr(written, "NEW_TOKENS", 20)
     source = make_cache(folder / "text", model)
     meta = {**source.meta, "start": LENGTH // 2, "end_of_text": -1}
     made = caches.Cache.create(folder / "written", meta, source.shortlist)
-    caches.fill(made, model, written.written_rows(model, source, 0), 1, lambda _: None)
+    caches.fill(made, model, written.written_rows(model, source, 0, 20), 1, lambda _: None)
     return made
 
 
@@ -107,9 +106,9 @@ def test_writing_goes_on_where_it_stopped() -> None:
             ids = np.random.default_rng(index).integers(0, BASE.vocabulary, (5, 8), dtype=np.int32)
             return type("Part", (), {"ids": ids})
 
-    everything = list(written.written_rows(model, Source(), 0))
+    everything = list(written.written_rows(model, Source(), 0, 64))
     assert len(everything) == 10
-    assert np.array_equal(list(written.written_rows(model, Source(), 6)), everything[6:])
+    assert np.array_equal(list(written.written_rows(model, Source(), 6, 64)), everything[6:])
 
 
 @pytest.mark.parametrize("kind", KINDS)

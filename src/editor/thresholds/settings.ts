@@ -4,7 +4,7 @@
  */
 import * as vscode from 'vscode';
 import { settingsSchema, type ViewSettings } from '../../../media/thresholds/messages';
-import { DEFAULT_EPSILON } from '../../decoding/fast-options';
+import { UNCALIBRATED_EPSILON } from '../../decoding/fast-options';
 import type { ModelInfo } from '../../engine/protocol';
 import { completionSettings, type CompletionSettings } from '../settings';
 
@@ -54,7 +54,7 @@ function viewSettings(
   return { mode, epsilon: epsilon ?? ownEpsilon(model), lookup, ...parts, alpha };
 }
 
-const ownEpsilon = (model: ModelInfo | undefined): number => model?.epsilon ?? DEFAULT_EPSILON;
+const ownEpsilon = (model: ModelInfo | undefined): number => model?.epsilon ?? UNCALIBRATED_EPSILON;
 
 /** Independent heads need the mask, chained ones know what stands before them. */
 function ownAlpha(model: ModelInfo | undefined): number {

@@ -6,6 +6,7 @@ import { chooseProvider, type ChoiceParts } from '../../../src/engine/choose-pro
 import { probe, PROBE_TIMING } from '../../../src/engine/probe';
 import type { ModelFiles, Provider } from '../../../src/engine/protocol';
 import { nameOf, type Adapter, type ProviderWish } from '../../../src/engine/provider';
+import { acquireLock } from '../../../src/models/lock';
 import { Verdicts } from '../../../src/engine/verdicts';
 import { buildFixture, type BuiltFixture } from '../../fixtures/build';
 import { SCRIPTED_MODEL } from '../../fixtures/scripted-model';
@@ -68,6 +69,10 @@ describe('the choice of a provider', function () {
         return probe({ worker: worker.path, timing }, files, { provider });
       },
       verdicts: new Verdicts(home),
+      alone: async (work) => {
+        const lock = await acquireLock(join(home, '.lock'), { pollMs: 20 });
+        return await work().finally(() => lock.release());
+      },
       subject: ({ provider, driver }, model) =>
         Promise.resolve({
           provider: provider.name,
@@ -128,6 +133,15 @@ describe('the choice of a provider', function () {
     assert.deepEqual(probed, []);
     const named = await choose({ device: 1 }, machine);
     assert.deepEqual(named.provider, { name: 'cuda', device: 1 });
+  });
+
+  it('is the same in two windows that start together; one of them makes the test', async () => {
+    const choices = await Promise.all([1, 2].map(() => choose({}, { gpus: ['fine'] })));
+    for (const { provider, note } of choices) {
+      assert.deepEqual(provider, { name: 'cuda', device: 0 });
+      assert.equal(note, undefined);
+    }
+    assert.deepEqual(probed, ['the CPU', 'CUDA, device 0']);
   });
 
   it('is made anew for another driver or another runtime', async () => {

@@ -118,6 +118,15 @@ describe('Engine', function () {
     assert.equal((await engine.complete(request('x'))).text, 'echo x');
   });
 
+  it('loads a model again that there was no memory for', async () => {
+    const engine = create();
+    await assert.rejects(
+      engine.load({ ...SCRIPTED_MODEL, id: 'large at first' }),
+      fails('memory', /not enough memory/),
+    );
+    assert.equal((await engine.complete(request('x'))).text, 'echo x');
+  });
+
   describe('cancellation', () => {
     it('by the caller ends the request at once, running or waiting', async () => {
       const engine = await loaded();
@@ -191,6 +200,23 @@ describe('Engine', function () {
         const second = engine.generate(generation('waits'));
         await assert.rejects(first, fails('crashed', message));
         await assert.rejects(second, fails('crashed', message));
+        assert.equal((await engine.complete(request('again'))).text, 'echo again');
+      });
+    }
+
+    for (const [order, message] of [
+      ['hang', /stopped answering/],
+      ['mute', /no further/],
+    ] as const) {
+      it(`does this: ${order}; it is ended even if nobody waits for long`, async () => {
+        const engine = await loaded({ deadlineGraceMs: 10 });
+        // As an editor asks, key by key: whoever asks gives up long before the process does.
+        for (let ended = false; !ended;) {
+          ended = await engine.complete(request(order, { deadlineMs: 50 })).then(
+            () => assert.fail(),
+            (error: unknown) => error instanceof EngineError && message.test(error.message),
+          );
+        }
         assert.equal((await engine.complete(request('again'))).text, 'echo again');
       });
     }

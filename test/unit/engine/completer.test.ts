@@ -139,7 +139,7 @@ describe('the completer', () => {
         return [result.mode, Math.max(...result.steps.map(({ n }) => n))];
       };
       assert.deepEqual(await ran({ epsilon: 0.95 }), ['fast', 3]);
-      assert.deepEqual(await ran(), ['fast', 3]);
+      assert.deepEqual(await ran(), ['exact', 3], 'not calibrated');
       assert.deepEqual(await ran({ epsilon: 1 }), ['exact', 3]);
       assert.deepEqual(await ran({ epsilon: 0.5 }, { epsilon: 1 }), ['fast', 1]);
       assert.deepEqual(await ran({ epsilon: 1 }, { epsilon: 0.5 }), ['fast', 3]);
@@ -393,6 +393,17 @@ describe('the completer', () => {
         completer.generate({ ...long, chat: true }, silent, never),
         /only 30 fit/,
       );
+    });
+
+    it('reads Windows line breaks as the model does', async () => {
+      for (const chat of [true, false]) {
+        const tokens = async (prompt: string) => {
+          const { completer, stepper } = setUp(writes('Yes'));
+          await completer.generate(generation({ chat, prompt }), silent, never);
+          return stepper.tokens;
+        };
+        assert.deepEqual(await tokens('a\r\nb'), await tokens('a\nb'));
+      }
     });
 
     it('begins from nothing', async () => {

@@ -13,9 +13,17 @@ class FakeState implements PooledState {
   readonly rowBytes = ROW_BYTES;
   tokens: number[] = [];
   most = 0;
+  /** Rows that the system still has memory for, if it is short. */
+  static left: number | undefined;
 
   get bytes(): number {
     return this.most * ROW_BYTES;
+  }
+  reserve(rows: number): void {
+    if (FakeState.left !== undefined && rows > FakeState.left) {
+      throw new RangeError('Array buffer allocation failed');
+    }
+    this.most = Math.max(this.most, rows);
   }
   rewind(length: number): void {
     assert.ok(length <= this.tokens.length);
@@ -23,6 +31,8 @@ class FakeState implements PooledState {
   }
   copy(from: FakeState, length: number): void {
     assert.ok(length <= from.tokens.length);
+    this.tokens = [];
+    this.reserve(length);
     this.tokens = from.tokens.slice(0, length);
     this.most = Math.max(this.most, length);
   }
@@ -93,18 +103,33 @@ describe('the pool of states', () => {
     assert.equal(prefill(states, [...b, 6]), 2);
   });
 
-  it('works on in the states that there are when no more can be made', () => {
-    let left = 2;
-    const states = new StatePool({
-      budget: 1e9,
-      create: () => {
-        if (left === 0) throw new RangeError('Array buffer allocation failed');
-        left--;
-        return new FakeState();
-      },
+  describe('where the system has no memory left', () => {
+    afterEach(() => (FakeState.left = undefined));
+
+    it('goes on in the state that there is, instead of a copy', () => {
+      const states = pool(1e9);
+      const text = document(1, 1000);
+      prefill(states, text);
+      FakeState.left = 100;
+      assert.equal(prefill(states, [...text.slice(0, 500), 7]), 500);
+      assert.equal(prefill(states, [...text.slice(0, 500), 8]), 500);
     });
-    for (const name of [1, 2, 3, 1]) prefill(states, document(name, 600));
-    assert.equal(states.size, 2);
+
+    it('lets the other states go before it gives up', () => {
+      const states = pool(1e9);
+      for (const name of [1, 2, 3]) prefill(states, document(name, 600));
+      assert.equal(states.size, 3);
+      const reserve = states.current.reserve.bind(states.current);
+      states.current.reserve = (rows) => {
+        if (states.size > 1) throw new RangeError('Array buffer allocation failed');
+        reserve(rows);
+      };
+      states.reserve(700);
+      assert.equal(states.size, 1);
+      assert.equal(states.current.most, 700);
+      FakeState.left = 700;
+      assert.throws(() => states.reserve(800), RangeError);
+    });
   });
 
   it('has one state without a budget', () => {

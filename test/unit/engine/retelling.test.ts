@@ -36,4 +36,14 @@ describe('a request that is begun again', () => {
     assert.throws(() => telling.tell(step('x')), /goes on otherwise/);
     assert.ok(telling.failed);
   });
+
+  it('fails where the text ends before what was told', () => {
+    const telling = new Retelling(() => undefined);
+    telling.tell(step('ab'));
+    telling.end();
+    telling.begin();
+    telling.tell(step('a'));
+    assert.throws(() => telling.end(), /goes on otherwise/);
+    assert.ok(telling.failed);
+  });
 });

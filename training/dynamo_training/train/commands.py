@@ -34,6 +34,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command = commands.add_parser("write", help="a cache of text that the base itself writes")
     _add_base(command)
     command.add_argument("--cache", type=Path, required=True, help="its rows' halves are continued")
+    command.add_argument("--tokens", type=int, default=64, help="that it adds to a row")
     command.set_defaults(run=write)
 
     command = commands.add_parser("train", help="train token heads")
@@ -101,7 +102,7 @@ def cache(options: argparse.Namespace) -> int:
 def write(options: argparse.Namespace) -> int:
     from ..gguf_file import read_tokenizer
     from .cache import PART_ROWS, Cache
-    from .written import NEW_TOKENS, written_rows
+    from .written import written_rows
 
     source = Cache(options.cache)
     if source.meta["base"] != options.base or "start" in source.meta:
@@ -109,14 +110,14 @@ def write(options: argparse.Namespace) -> int:
     start = int(source.meta["length"]) // 2
     _, control = read_tokenizer(options.gguf)
     own = {
-        "length": start + NEW_TOKENS,
+        "length": start + options.tokens,
         "exact": options.exact,
         "start": start,
         "end_of_text": control["<|endoftext|>"],
     }
     made = Cache.create(options.out, {**source.meta, **own}, source.shortlist)
     first = made.parts() * PART_ROWS
-    return _fill(options, made, lambda model: written_rows(model, source, first))
+    return _fill(options, made, lambda model: written_rows(model, source, first, options.tokens))
 
 
 def _fill(

@@ -18,7 +18,6 @@ from ..model.transformer import rotary_tables
 from .cache import Cache
 
 ROWS_A_RUN = 32
-NEW_TOKENS = 64
 
 
 class _Sequence:
@@ -60,8 +59,10 @@ def continue_greedily(model: BaseModel, prompts: Tensor, count: int) -> Tensor:
     return torch.cat(written, dim=1)
 
 
-def written_rows(model: BaseModel, source: Cache, first: int) -> Iterator[np.ndarray]:
-    """Rows int32 [T/2 + NEW_TOKENS] from row `first` on: halves of a cache's rows, continued."""
+def written_rows(
+    model: BaseModel, source: Cache, first: int, count: int
+) -> Iterator[np.ndarray]:
+    """Rows int32 [T/2 + count] from row `first` on: halves of a cache's rows, continued."""
     device = model.embedding.weight.device
     for index in range(source.parts()):
         ids = source.open(index).ids
@@ -70,6 +71,6 @@ def written_rows(model: BaseModel, source: Cache, first: int) -> Iterator[np.nda
             if first >= len(prompts):
                 first -= len(prompts)
                 continue
-            rows = continue_greedily(model, torch.from_numpy(prompts).to(device), NEW_TOKENS)
+            rows = continue_greedily(model, torch.from_numpy(prompts).to(device), count)
             yield from rows[first:].int().cpu().numpy()
             first = 0
