@@ -82,8 +82,10 @@ const DISPLAY_CLASS =
   'HKLM\\SYSTEM\\CurrentControlSet\\Control\\Class\\{4d36e968-e325-11ce-bfc1-08002be10318}';
 
 async function registry(): Promise<string> {
+  // By its whole path: Windows looks for a bare name in the current folder first, which may be anybody's.
+  const reg = join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', 'reg.exe');
   try {
-    const { stdout } = await promisify(execFile)('reg', ['query', DISPLAY_CLASS, '/s'], {
+    const { stdout } = await promisify(execFile)(reg, ['query', DISPLAY_CLASS, '/s'], {
       timeout: 10_000,
       maxBuffer: 8 * 2 ** 20,
       windowsHide: true,

@@ -1,5 +1,6 @@
 /** What went wrong in the engine, in the protocol's terms. Knows messages of errors, nothing of work. */
 import { existsSync } from 'node:fs';
+import { messageOf } from '../models/errors';
 import { EngineError } from './errors';
 import type { ModelFiles, Provider } from './protocol';
 import { nameOf } from './provider';
@@ -14,7 +15,7 @@ const NO_MEMORY =
 /** An error of a request. */
 export function explain(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (isMemoryError(error)) return outOfMemory(error);
   return new EngineError(error instanceof RangeError ? 'badRequest' : 'model', message);
 }
@@ -34,7 +35,7 @@ export function explainDevice(provider: Provider, error: unknown): unknown {
 
 /** What CUDA said is in the middle of pages of C++; which library could not be loaded is only logged. */
 function deviceFailure(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (/AppendExecutionProvider_Cuda.*Failed to load shared library/is.test(message)) {
     return 'cannot be used: CUDA 13 or its driver is missing, or too old. See docs/gpu.md.';
   }
@@ -51,12 +52,12 @@ export function explainLoading({ id, ...files }: ModelFiles, error: unknown): En
   const missing = wanted.find((file) => !existsSync(file));
   const why =
     missing === undefined
-      ? `cannot be loaded: ${error instanceof Error ? error.message : String(error)} Run "models verify", then install it again.`
+      ? `cannot be loaded: ${messageOf(error)} Run "models verify", then install it again.`
       : `is not complete any more: ${missing} is missing. Install it again.`;
   return new EngineError('model', `The model ${id} ${why}`, { cause: error });
 }
 
-function isMemoryError(error: unknown): boolean {
+export function isMemoryError(error: unknown): boolean {
   return error instanceof Error && NO_MEMORY.test(error.message);
 }
 

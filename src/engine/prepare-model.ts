@@ -8,7 +8,7 @@ import type { LoadOptions, ModelFiles } from './protocol';
 
 /**
  * @returns whether the model is prepared now; not where the disk has no room for it
- * @throws {EngineError} when it cannot be done
+ * @throws {EngineError} when it cannot be done, or another process is at it
  * @throws the signal's reason when aborted
  */
 export async function prepareModel(

@@ -1,7 +1,9 @@
 /** What all sessions of ONNX Runtime share: how they are opened, and how outputs are read. */
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ModelError } from '../models/errors';
 import { findPrepared, keepPrepared, removePrepared } from '../models/prepared';
+import { isMemoryError } from './explain';
 import type { KvShape, KvValues } from './kv';
 import { thisMachine } from './machine';
 import type { Provider } from './protocol';
@@ -33,8 +35,11 @@ export async function openSession(
   try {
     const level = { graphOptimizationLevel: 'disabled' } as const;
     return await InferenceSession.create(prepared, { ...settings, ...level });
-  } catch {
-    await removePrepared(graph, await thisMachine());
+  } catch (error) {
+    // Too little memory is not its fault. Another process may have it open, which only Windows minds.
+    if (!isMemoryError(error)) {
+      await removePrepared(graph, await thisMachine()).catch(() => undefined);
+    }
     return InferenceSession.create(graph, settings);
   }
 }
@@ -59,11 +64,12 @@ export async function wantsPreparing(graph: string): Promise<boolean> {
  * file, not aligned as its kernels need them, and crashes (1.30).
  *
  * @returns whether there is nothing left to do; false where the disk has no room
+ * @throws {ModelError} while another process is at it
  */
 export async function prepareGraph(graph: string, threads: number): Promise<boolean> {
   if (!(await wantsPreparing(graph))) return true;
   const { extra, ...settings } = await sessionOptions({ threads });
-  return keepPrepared(graph, await thisMachine(), async (files) => {
+  const outcome = await keepPrepared(graph, await thisMachine(), async (files) => {
     const session = await InferenceSession.create(graph, {
       ...settings,
       optimizedModelFilePath: join(files.folder, files.graph),
@@ -77,6 +83,8 @@ export async function prepareGraph(graph: string, threads: number): Promise<bool
     });
     await session.release();
   });
+  if (outcome === 'busy') throw new ModelError('Another process is preparing it.');
+  return outcome === 'done';
 }
 
 const onCpu = ({ provider = CPU }: RuntimeOptions): boolean => provider.name === 'cpu';

@@ -16,7 +16,13 @@ import { openGguf } from './gguf';
 import type { HeadsJob } from './install-heads';
 import { headsBytes, removeOldHeads, renewHeads, writeHeadsWeights } from './install-heads';
 import type { InstalledModel, ModelPlace } from './installed';
-import { describeInstalled, findInstalled, lockPath, retiredName } from './installed';
+import {
+  describeInstalled,
+  findInstalled,
+  findInstalledLocked,
+  lockPath,
+  retiredName,
+} from './installed';
 import { acquireLock } from './lock';
 import type { Precision } from './paths';
 import { installedDirectory, modelDirectory } from './paths';
@@ -93,7 +99,7 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
       onWait: (owner) => report({ phase: 'check', source: `waiting for ${owner}`, done: 0, total: 0 }),
     });
     try {
-      const meanwhile = await findInstalled(options);
+      const meanwhile = await findInstalledLocked(options);
       if (meanwhile !== undefined && meanwhile.heads.state !== 'outdated') return meanwhile;
       await removeLeftovers(modelDirectory(home, id));
       const job: Job = { options, entry, suite: suiteModel, plan, heads, report };
@@ -119,13 +125,15 @@ export async function installPrecisions(
   options: Omit<InstallOptions, 'precision' | 'keepDownload'>,
   precisions: readonly Precision[],
 ): Promise<void> {
-  const missing: Precision[] = [];
+  const wanting: { precision: Precision; missing: boolean }[] = [];
   for (const precision of precisions) {
     const found = await findInstalled({ ...options, precision });
-    if (found === undefined || found.heads.state === 'outdated') missing.push(precision);
+    const missing = found === undefined;
+    if (missing || found.heads.state === 'outdated') wanting.push({ precision, missing });
   }
-  for (const [i, precision] of missing.entries()) {
-    const keepDownload = i < missing.length - 1;
+  for (const [i, { precision }] of wanting.entries()) {
+    // What lacks its heads alone needs no download.
+    const keepDownload = wanting.slice(i + 1).some(({ missing }) => missing);
     await installModel({ ...options, precision, keepDownload });
   }
 }
@@ -173,7 +181,7 @@ async function addHeads(
     record = await renewHeads(own, model.directory, record, assertHeld);
   }
   await removeOldHeads(model.directory, record);
-  return (await findInstalled(options)) ?? model;
+  return (await findInstalledLocked(options)) ?? model;
 }
 
 function headsJob(job: Job, heads: SuiteHeads, trunkWeights: string): HeadsJob {

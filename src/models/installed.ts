@@ -73,18 +73,28 @@ export function lockPath(home: string, id: string): string {
   return join(modelDirectory(home, id), '.lock');
 }
 
+/** A place, and how long whoever looks there may wait for the lock. */
+type AwaitedPlace = ModelPlace & { readonly signal?: AbortSignal | undefined };
+
 /**
  * The installation of a model, or undefined when there is none that fits the suite.
  *
  * Cheap: the record must be sound, made of the catalogue's source and the suite's plan, and the
  * files' sizes must be the recorded ones. A graph that changed while its plan did not is copied
- * anew. File contents are not hashed; `verifyInstalled` does that. Heads that do not fit the suite
- * leave the model usable; see `InstalledHeads`.
+ * anew; only that needs the lock. File contents are not hashed; `verifyInstalled` does that. Heads
+ * that do not fit the suite leave the model usable; see `InstalledHeads`.
  *
- * @throws {ModelError} when the catalogue does not know the model, or the suite lacks its heads
+ * @throws {ModelError} when the catalogue does not know the model, the suite lacks its heads, or a
+ *   changed graph cannot be written
+ * @throws the signal's reason when aborted while another process holds the lock
  */
-export async function findInstalled(place: ModelPlace): Promise<InstalledModel | undefined> {
+export async function findInstalled(place: AwaitedPlace): Promise<InstalledModel | undefined> {
   return await findEntry(place, findModel(await readCatalog(place.suite), place.id));
+}
+
+/** The same for whoever holds the model's lock. System errors are the caller's to explain. */
+export async function findInstalledLocked(place: ModelPlace): Promise<InstalledModel | undefined> {
+  return await findAndRefresh(place, findModel(await readCatalog(place.suite), place.id));
 }
 
 /** All installations that fit the suite, in the catalogue's order. */
@@ -100,9 +110,56 @@ export async function listInstalled(place: {
 }
 
 async function findEntry(
-  { suite, home, id, precision }: ModelPlace,
+  place: AwaitedPlace,
   entry: CatalogEntry,
 ): Promise<InstalledModel | undefined> {
+  const found = await lookUp(place, entry);
+  if (found === undefined) return undefined;
+  const { record, heads, changed } = found;
+  if (changed.length === 0) {
+    return await describeInstalled(place, entry, record.weights.file, heads);
+  }
+  try {
+    const lock = await acquireLock(lockPath(place.home, place.id), { signal: place.signal });
+    try {
+      return await findAndRefresh(place, entry);
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    throw explainSystemError(error, `bringing ${entry.name} up to date`);
+  }
+}
+
+/** Copies the graphs that changed in the suite. The lock is held: nobody else writes meanwhile. */
+async function findAndRefresh(
+  place: ModelPlace,
+  entry: CatalogEntry,
+): Promise<InstalledModel | undefined> {
+  const found = await lookUp(place, entry);
+  if (found === undefined) return undefined;
+  const { record, heads, changed } = found;
+  const directory = installedDirectory(place.home, place.id, place.precision);
+  for (const { file, content } of changed) await writeAtomically(join(directory, file), content);
+  if (changed.length > 0) {
+    await writeAtomically(join(directory, recordName), formatRecord(record));
+  }
+  return await describeInstalled(place, entry, record.weights.file, heads);
+}
+
+/** An installation as it should be, and what has to be written to make it so. */
+interface Found {
+  readonly record: InstallRecord;
+  readonly heads: { readonly suite: readonly SuiteHeads[]; readonly found: readonly HeadsRecord[] };
+  /** Graphs that changed in the suite. */
+  readonly changed: readonly { readonly file: string; readonly content: Buffer }[];
+}
+
+/** Reads only. */
+async function lookUp(
+  { suite, home, id, precision }: ModelPlace,
+  entry: CatalogEntry,
+): Promise<Found | undefined> {
   const directory = installedDirectory(home, id, precision);
   const record = await readRecord(directory, id, precision);
   if (record?.source.sha256 !== entry.source.sha256) return undefined;
@@ -112,44 +169,40 @@ async function findEntry(
   for (const { file, bytes } of [record.weights, record.tokenizer]) {
     if ((await fileSize(join(directory, file))) !== bytes) return undefined;
   }
-  const graph = await refreshGraph(directory, record.graph, suiteModel.graph);
+  const graph = await currentGraph(directory, record.graph, suiteModel.graph);
   if (graph === undefined) return undefined;
-  const heads: HeadsRecord[] = [];
-  let changed = graph !== record.graph;
+  const changed: { file: string; content: Buffer }[] = [];
+  if (graph !== record.graph) changed.push({ file: graph.file, content: suiteModel.graph.content });
+  const found: HeadsRecord[] = [];
   const suiteHeads = await readSuiteHeads(suite, entry, precision);
   for (const own of suiteHeads) {
     const recorded = record.heads.find(({ name }) => name === own.name);
-    const current = await refreshHeads(directory, recorded, own);
-    if (current) heads.push(current);
-    if (current && current !== recorded) changed = true;
+    const current = await currentHeads(directory, recorded, own);
+    if (current === undefined) continue;
+    found.push(current);
+    if (current !== recorded) changed.push({ file: current.graph.file, content: own.graph.content });
   }
-  if (changed) {
-    const others = record.heads.filter((each) => !heads.some(({ name }) => name === each.name));
-    const current = { ...record, graph, heads: [...heads, ...others] };
-    await writeAtomically(join(directory, recordName), formatRecord(current));
-  }
-  return await describeInstalled({ suite, home, id, precision }, entry, record.weights.file, {
-    suite: suiteHeads,
-    found: heads,
-  });
+  const others = record.heads.filter((each) => !found.some(({ name }) => name === each.name));
+  return {
+    record: { ...record, graph, heads: [...found, ...others] },
+    heads: { suite: suiteHeads, found },
+    changed,
+  };
 }
 
-/** Copies a graph that changed in the suite; undefined when one that did not is damaged. */
-async function refreshGraph(
+/** The suite's graph where it changed, else the recorded one; undefined when that is damaged. */
+async function currentGraph(
   directory: string,
   recorded: HashedFile,
   { content, sha256 }: { content: Buffer; sha256: string },
 ): Promise<HashedFile | undefined> {
-  const path = join(directory, recorded.file);
-  if (recorded.sha256 === sha256) {
-    return (await fileSize(path)) === recorded.bytes ? recorded : undefined;
-  }
-  await writeAtomically(path, content);
-  return { file: recorded.file, bytes: content.length, sha256 };
+  const { file } = recorded;
+  if (recorded.sha256 !== sha256) return { file, bytes: content.length, sha256 };
+  return (await fileSize(join(directory, file))) === recorded.bytes ? recorded : undefined;
 }
 
 /** The record of heads that fit the suite's; undefined when there are none. */
-async function refreshHeads(
+async function currentHeads(
   directory: string,
   recorded: HeadsRecord | undefined,
   suite: SuiteHeads,
@@ -159,7 +212,7 @@ async function refreshHeads(
   const { weights } = recorded;
   if (recorded.graph.file !== names.graph || weights.file !== names.weights) return undefined;
   if ((await fileSize(join(directory, weights.file))) !== weights.bytes) return undefined;
-  const graph = await refreshGraph(directory, recorded.graph, suite.graph);
+  const graph = await currentGraph(directory, recorded.graph, suite.graph);
   if (graph === undefined) return undefined;
   return graph === recorded.graph ? recorded : { ...recorded, graph };
 }

@@ -17,6 +17,8 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told once, when somebody else holds the lock. */
   readonly onWait?: ((owner: string) => void) | undefined;
+  /** Told each time that the lock is seen to be touched, or taken by another: its owner is alive. */
+  readonly onTouch?: (() => void) | undefined;
   /** Milliseconds between two looks at a held lock. */
   readonly pollMs?: number;
   /** Milliseconds without a touch after which a lock counts as abandoned. */
@@ -33,7 +35,7 @@ const touchMs = 5_000;
 
 /** Waits until the lock is free and takes it. Throws the signal's reason when aborted. */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
-  const { signal, onWait, pollMs = 300, staleMs = 60_000 } = options;
+  const { signal, onWait, onTouch, pollMs = 300, staleMs = 60_000 } = options;
   const content = JSON.stringify({ pid: process.pid, host: hostname(), token: randomName() });
   await mkdir(dirname(path), { recursive: true });
 
@@ -46,6 +48,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     const found = await readLock(path);
     if (found === undefined) continue; // released between the two calls
     if (found.content !== seen?.content || found.touched !== seen.touched) {
+      if (seen !== undefined) onTouch?.();
       seen = { ...found, since: performance.now() };
     }
     if (isOwnerDead(found.content) || performance.now() - seen.since > staleMs) {

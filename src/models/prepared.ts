@@ -12,7 +12,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { errorCode } from './errors';
 import { fileSize, freeBytes, hashFile, randomName, writeDurably } from './files';
-import { acquireLock, type Lock } from './lock';
+import { acquireLock, type Lock, type LockOptions } from './lock';
 import { hashed } from './record';
 
 /** What computes. */
@@ -34,6 +34,7 @@ const VERSION = 1;
 const FOLDER = 'prepared';
 const NAMES = { graph: 'graph.onnx', weights: 'weights.bin' } as const;
 const RECORD = 'prepared.json';
+const LOCK = '.lock';
 
 /** Disk that is left free beside what is written, bytes. */
 const SPARE_BYTES = 2 ** 31;
@@ -48,28 +49,35 @@ export async function findPrepared(graph: string, machine: Machine): Promise<str
   return (await soundRecord(folder)) && join(folder, NAMES.graph);
 }
 
+/** `busy`: another process prepares something beside it. `noRoom`: the disk has no room for it. */
+export type KeepOutcome = 'done' | 'busy' | 'noRoom';
+
+export interface KeepOptions extends Pick<LockOptions, 'pollMs' | 'staleMs'> {
+  /** Free space at a path, in bytes; for tests. */
+  readonly room?: (path: string) => Promise<number>;
+}
+
 /**
  * Prepares a graph, unless it is prepared or another process is about to prepare something beside it.
  * What was prepared of earlier versions of the same graph, or for another processor, is removed.
  *
  * @param make writes both files
- * @returns false where the disk has no room for it
  */
 export async function keepPrepared(
   graph: string,
   machine: Machine,
   make: (files: PreparedFiles) => Promise<void>,
-  room: (path: string) => Promise<number> = freeBytes,
-): Promise<boolean> {
+  { room = freeBytes, ...options }: KeepOptions = {},
+): Promise<KeepOutcome> {
   const folder = await preparedFolder(graph, machine);
   const parent = dirname(folder);
-  const lock = await lockUnlessHeld(join(parent, '.lock'));
-  if (lock === undefined) return true;
+  const lock = await lockUnlessHeld(join(parent, LOCK), options);
+  if (lock === undefined) return 'busy';
   try {
-    if (await soundRecord(folder)) return true;
+    if (await soundRecord(folder)) return 'done';
     await removeOthers(graph, parent);
     const needed = GROWTH * (await weightBytes(graph)) + SPARE_BYTES;
-    if ((await room(parent)) < needed) return false;
+    if ((await room(parent)) < needed) return 'noRoom';
     const partial = join(parent, `${prefixOf(graph)}${randomName()}.partial`);
     await mkdir(partial);
     try {
@@ -82,7 +90,7 @@ export async function keepPrepared(
       await writeDurably(join(partial, RECORD), `${JSON.stringify(record, null, 2)}\n`);
       await lock.assertHeld();
       await rename(partial, folder);
-      return true;
+      return 'done';
     } finally {
       await rm(partial, { recursive: true, force: true });
     }
@@ -91,11 +99,15 @@ export async function keepPrepared(
   }
 }
 
-/** Undefined where a living process holds it: nobody is to wait for what is made for the next time. */
-async function lockUnlessHeld(path: string): Promise<Lock | undefined> {
+/**
+ * Undefined where a living process holds it, which shows within seconds: nobody is to wait for what is
+ * made for the next time. One that is not touched is taken over.
+ */
+async function lockUnlessHeld(path: string, options: LockOptions): Promise<Lock | undefined> {
   const held = new AbortController();
   try {
-    return await acquireLock(path, { signal: held.signal, onWait: () => held.abort() });
+    const onTouch = () => held.abort();
+    return await acquireLock(path, { ...options, signal: held.signal, onTouch });
   } catch (error) {
     if (held.signal.aborted) return undefined;
     throw error;
@@ -114,15 +126,26 @@ export async function removePrepared(graph: string, machine: Machine): Promise<v
  */
 export async function verifyPrepared(directory: string, signal?: AbortSignal): Promise<string[]> {
   const parent = join(directory, FOLDER);
-  const removed: string[] = [];
-  for (const name of await entriesOf(parent)) {
-    if (name === '.lock') continue;
-    const folder = join(parent, name);
-    if (await isUnchanged(folder, signal)) continue;
-    await rm(folder, { recursive: true, force: true });
-    removed.push(`${FOLDER}/${name}`);
+  if ((await changedIn(parent, signal)).length === 0) return [];
+  // What is not whole may be in the making: with the lock held, nobody is making any of it.
+  const lock = await acquireLock(join(parent, LOCK), { signal });
+  try {
+    const changed = await changedIn(parent, signal);
+    for (const name of changed) await rm(join(parent, name), { recursive: true, force: true });
+    return changed.map((name) => `${FOLDER}/${name}`);
+  } finally {
+    await lock.release();
   }
-  return removed;
+}
+
+/** Names of what is not as its record says, or has none. */
+async function changedIn(parent: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const changed: string[] = [];
+  for (const name of await entriesOf(parent)) {
+    if (name.startsWith(LOCK)) continue;
+    if (!(await isUnchanged(join(parent, name), signal))) changed.push(name);
+  }
+  return changed;
 }
 
 /** Depends on graph, weights (by size and time: they are large) and machine. */

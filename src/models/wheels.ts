@@ -9,7 +9,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import type { FileHandle } from 'node:fs/promises';
-import { constants, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { constants, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import yauzl from 'yauzl';
@@ -191,7 +192,13 @@ async function folderBytes(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** Runs pip. Returns why it failed, or undefined when it did not. */
+/**
+ * Runs pip in an empty folder of its own: `python -m` would run a module of that name in the current
+ * folder, which may be anybody's. On Windows the command itself is looked for there, too: libuv takes the
+ * folder that is given to the child, not this process's.
+ *
+ * @returns why it failed, or undefined when it did not
+ */
 async function runPip(
   python: PythonCommand,
   args: readonly string[],
@@ -199,9 +206,26 @@ async function runPip(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   signal?.throwIfAborted();
+  const empty = await mkdtemp(join(tmpdir(), 'dynamo-pip-'));
+  try {
+    return await spawnPip(python, args, empty, { ...env, PYTHONSAFEPATH: '1' }, signal);
+  } finally {
+    // What is left of an empty folder matters to nobody: Windows keeps it while a child of pip is in it.
+    await rm(empty, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function spawnPip(
+  python: PythonCommand,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const [command, ...first] = python;
   return await new Promise((resolve, reject) => {
     const child: ChildProcess = spawn(command, [...first, '-m', 'pip', ...args], {
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
       windowsHide: true,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { directMlAdapters, findAdapters, findRuntime } from '../../../src/engine/adapters';
@@ -91,6 +91,30 @@ describe('the GPUs of a machine', () => {
     ]);
     assert.deepEqual(directMlAdapters('').found, []);
     assert.deepEqual(directMlAdapters('ERROR: Access is denied.').found, []);
+  });
+
+  it('are asked of the system’s own reg.exe, wherever this runs', async function () {
+    if (process.platform === 'win32') return this.skip();
+    const card = (name: string) =>
+      `#!/bin/sh\ncat <<'END'\n${key(`${CLASS}\\0000`, { DriverDesc: name, DriverVersion: '1' })}\nEND\n`;
+    write('Windows/System32/reg.exe', card('System'));
+    write('path/reg', card('Other'));
+    chmodSync(join(root, 'Windows/System32/reg.exe'), 0o755);
+    chmodSync(join(root, 'path/reg'), 0o755);
+    const { SystemRoot: before, PATH: path } = process.env;
+    process.env['SystemRoot'] = join(root, 'Windows');
+    process.env['PATH'] = `${join(root, 'path')}:${path ?? ''}`;
+    try {
+      const { found } = await findAdapters({ ...runtime, directMl: true }, 'win32');
+      assert.deepEqual(
+        found.map(({ driver }) => driver),
+        ['System 1'],
+      );
+    } finally {
+      if (before === undefined) delete process.env['SystemRoot'];
+      else process.env['SystemRoot'] = before;
+      process.env['PATH'] = path;
+    }
   });
 });
 

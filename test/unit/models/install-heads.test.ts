@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InstallOptions, InstallProgress } from '../../../src/models/install';
-import { installModel } from '../../../src/models/install';
+import { installModel, installPrecisions } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
 import { modelFiles } from '../../../src/engine/client';
 import { filesWithDefaults } from '../../../src/engine/select-model';
 import { findInstalled, verifyInstalled } from '../../../src/models/installed';
 import type { ThresholdCurve } from '../../../src/models/threshold-curve';
-import { tinyHeadsPlan, TinyModel } from '../../fixtures/tiny-model';
+import { tinyHeadsPlan, tinyId, TinyModel, tinyPlan } from '../../fixtures/tiny-model';
 
 describe('installed heads', function () {
   this.timeout(30_000);
@@ -97,6 +97,28 @@ describe('installed heads', function () {
     const model = await install();
     ready(model);
     await verifyInstalled(model);
+  });
+
+  it('are added to one precision from a download for another, which goes again', async () => {
+    const { suite, precision, ...place } = tiny.options();
+    const folder = join(suite, tinyId);
+    const half = { precision: 'fp16' } as const;
+    const plan = { ...tinyPlan, ...half, weights: 'weights-fp16.bin' };
+    await writeFile(join(folder, 'plan-fp16.json'), JSON.stringify(plan));
+    await writeFile(join(folder, 'trunk-fp16.onnx'), 'fp16 graph');
+    await tiny.writeCatalog();
+    await install(half);
+    const heads = await readFile(join(folder, 'heads-shared-plan-int8.json'), 'utf8');
+    const renamed = heads.replaceAll('int8.bin', 'fp16.bin').replace('"int8"', '"fp16"');
+    await writeFile(join(folder, 'heads-shared-plan-fp16.json'), renamed);
+    await writeFile(join(folder, 'heads-shared-fp16.onnx'), 'fp16 heads graph');
+    await tiny.writeHeads();
+
+    await installPrecisions({ suite, ...place }, [precision, 'fp16']);
+    for (const each of [precision, 'fp16'] as const) {
+      ready((await findInstalled(tiny.options({ precision: each }))) ?? assert.fail());
+    }
+    assert.deepEqual(await readdir(join(tiny.home, 'downloads')), []);
   });
 
   it('are out of date when a file of theirs is missing or has another size', async () => {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { installModel } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
 import {
   findInstalled,
+  findInstalledLocked,
   listInstalled,
+  lockPath,
   removeInstalled,
   verifyInstalled,
 } from '../../../src/models/installed';
+import { acquireLock } from '../../../src/models/lock';
 import { modelDirectory } from '../../../src/models/paths';
 import { tinyId, TinyModel } from '../../fixtures/tiny-model';
 
@@ -96,6 +101,60 @@ describe('installed models', function () {
     assert.deepEqual(await find(), model);
     assert.equal(await readFile(model.graph, 'utf8'), 'a better graph');
     await verifyInstalled(model);
+  });
+
+  it('are found without the lock, and brought up to date with it', async () => {
+    const lock = await acquireLock(lockPath(tiny.home, tinyId));
+    assert.deepEqual(await find(), model);
+
+    await tiny.writeGraph('a better graph');
+    const waiting = find();
+    await sleep(50);
+    assert.equal(await readFile(model.graph, 'utf8'), 'graph');
+    // What the owner of the lock writes meanwhile stays.
+    const sound = JSON.parse(await readFile(record(), 'utf8')) as { graph: object };
+    const heads = [{ name: 'other', plan: sound.graph, graph: sound.graph, weights: sound.graph }];
+    await writeFile(record(), JSON.stringify({ ...sound, heads }));
+    await lock.release();
+    assert.deepEqual(await waiting, model);
+    assert.equal(await readFile(model.graph, 'utf8'), 'a better graph');
+    const after = JSON.parse(await readFile(record(), 'utf8')) as { heads: { name: string }[] };
+    assert.deepEqual(
+      after.heads.map(({ name }) => name),
+      ['other'],
+    );
+  });
+
+  it('are brought up to date by whoever holds the lock already', async () => {
+    const lock = await acquireLock(lockPath(tiny.home, tinyId));
+    await tiny.writeGraph('a better graph');
+    assert.deepEqual(await findInstalledLocked(tiny.options()), model);
+    assert.equal(await readFile(model.graph, 'utf8'), 'a better graph');
+    await lock.release();
+  });
+
+  it('stop waiting for the lock when aborted', async () => {
+    const lock = await acquireLock(lockPath(tiny.home, tinyId));
+    await tiny.writeGraph('a better graph');
+    const signal = AbortSignal.timeout(50);
+    await assert.rejects(findInstalled({ ...tiny.options(), signal }), { name: 'TimeoutError' });
+    await lock.release();
+  });
+
+  it('say what to do where they cannot be brought up to date', async function () {
+    // A disk of its own, where the system lets us.
+    const mount = spawnSync('mount', ['-t', 'tmpfs', 'none', tiny.home]);
+    if (mount.status !== 0) this.skip();
+    try {
+      model = await installModel(tiny.options({ from: tiny.file }));
+      spawnSync('mount', ['-o', 'remount,ro', tiny.home]);
+      assert.deepEqual(await find(), model);
+      await tiny.writeGraph('a better graph');
+      const message = /could not be written \(while bringing Tiny up to date\).*DYNAMO_HOME/;
+      await assert.rejects(find(), { name: 'ModelError', message });
+    } finally {
+      spawnSync('umount', [tiny.home]);
+    }
   });
 
   it('can be removed, damaged or not', async () => {

@@ -54,6 +54,24 @@ describe('acquireLock', function () {
     await lock.release();
   });
 
+  it('says when the owner touches the lock, and not before', async () => {
+    const lock = await acquireLock(path);
+    const controller = new AbortController();
+    let touches = 0;
+    const onTouch = () => {
+      touches++;
+      controller.abort(new Error('it lives'));
+    };
+    const waiting = acquireLock(path, { ...quick, signal: controller.signal, onTouch });
+    waiting.catch(() => undefined);
+    await new Promise((done) => setTimeout(done, 50));
+    assert.equal(touches, 0);
+    await utimes(path, new Date(), new Date());
+    await assert.rejects(waiting, /it lives/);
+    assert.equal(touches, 1);
+    await lock.release();
+  });
+
   it('takes over from a process that is no more', async () => {
     await (await acquireLock(path)).release();
     await writeFile(path, lockOf(deadPid()));

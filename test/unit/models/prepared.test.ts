@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   findPrepared,
   keepPrepared,
@@ -24,8 +25,26 @@ describe('prepared graphs', () => {
     await writeFile(join(folder, weights), 'its weights');
   };
   const plenty = () => Promise.resolve(2 ** 40);
-  const keep = (of = graph, on = machine) => keepPrepared(of, on, make, plenty);
+  const quick = { room: plenty, pollMs: 5 };
+  const keep = (of = graph, on = machine) => keepPrepared(of, on, make, quick);
   const names = async () => (await readdir(join(directory, 'prepared'))).sort();
+  const lockPath = () => join(directory, 'prepared', '.lock');
+
+  /** A preparation that has begun, and ends when it is told to. */
+  async function begin() {
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    let begun: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const slowly = async (files: PreparedFiles) => {
+      begun();
+      await ended;
+      await make(files);
+    };
+    const done = keepPrepared(graph, machine, slowly, quick);
+    await started;
+    return { done, end };
+  }
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'dynamo-prepared-'));
@@ -38,36 +57,33 @@ describe('prepared graphs', () => {
 
   it('are found when they were made, and made once', async () => {
     assert.equal(await findPrepared(graph, machine), undefined);
-    assert.equal(await keep(), true);
+    assert.equal(await keep(), 'done');
     const found = await findPrepared(graph, machine);
     assert.ok(found !== undefined);
     assert.equal(await readFile(found, 'utf8'), 'a graph');
-    assert.equal(await keep(), true);
+    assert.equal(await keep(), 'done');
     assert.equal(made, 1);
     assert.deepEqual(await verifyPrepared(directory), []);
   });
 
   it('are made by one of two at the same time, and the other does not wait', async () => {
-    let open: () => void = () => undefined;
-    const opened = new Promise<void>((resolve) => (open = resolve));
-    let begun: () => void = () => undefined;
-    const started = new Promise<void>((resolve) => (begun = resolve));
-    const first = keepPrepared(
-      graph,
-      machine,
-      async (files) => {
-        begun();
-        await opened;
-        await make(files);
-      },
-      plenty,
-    );
-    await started;
-    assert.equal(await keep(), true);
+    const first = await begin();
+    const touching = setInterval(() => void utimes(lockPath(), new Date(), new Date()), 10);
+    assert.equal(await keep(), 'busy');
+    clearInterval(touching);
     assert.equal(made, 0);
-    open();
-    assert.equal(await first, true);
+    first.end();
+    assert.equal(await first.done, 'done');
     assert.equal(made, 1);
+  });
+
+  it('are made where a lock was left behind, though another process has its owner’s number', async () => {
+    await mkdir(join(directory, 'prepared'));
+    const owner = { pid: process.pid, host: hostname(), token: 'somebody' };
+    await writeFile(lockPath(), JSON.stringify(owner));
+    const outcome = await keepPrepared(graph, machine, make, { ...quick, staleMs: 30 });
+    assert.equal(outcome, 'done');
+    assert.ok(await findPrepared(graph, machine));
   });
 
   it('are others for another processor, runtime, graph or weights, and take the old ones’ place', async () => {
@@ -124,6 +140,16 @@ describe('prepared graphs', () => {
     assert.deepEqual(await names(), []);
   });
 
+  it('are left alone by a check while they are being made', async () => {
+    const first = await begin();
+    const checked = verifyPrepared(directory);
+    await sleep(50);
+    first.end();
+    assert.equal(await first.done, 'done');
+    assert.deepEqual(await checked, []);
+    assert.ok(await findPrepared(graph, machine));
+  });
+
   it('leave nothing behind when they cannot be made', async () => {
     const broken = keepPrepared(
       graph,
@@ -132,7 +158,7 @@ describe('prepared graphs', () => {
         await writeFile(join(folder, 'graph.onnx'), 'half');
         throw new Error('The runtime failed.');
       },
-      plenty,
+      quick,
     );
     await assert.rejects(broken, /The runtime failed/);
     assert.deepEqual(await names(), []);
@@ -140,8 +166,8 @@ describe('prepared graphs', () => {
   });
 
   it('are not made where the disk has no room', async () => {
-    const none = () => Promise.resolve(2 ** 31);
-    assert.equal(await keepPrepared(graph, machine, make, none), false);
+    const room = () => Promise.resolve(2 ** 31);
+    assert.equal(await keepPrepared(graph, machine, make, { room }), 'noRoom');
     assert.equal(made, 0);
   });
 });
