@@ -2,7 +2,7 @@
  * `npm test`: sets up what the tests need, runs all of them, and ends with one line of totals.
  *
  *   npm test              everything
- *   npm test -- --unit    without models and Python: seconds
+ *   npm test -- --unit    without models and Python: about a minute
  *
  * Models and Python packages go to .cache/ in the checkout (about 7.5 GB, almost half of it the fp32
  * weights that the int8 ones are checked against), so that nothing of the user's own is touched.

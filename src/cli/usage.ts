@@ -8,8 +8,10 @@ export const USAGE = `dynamo: local code and text completion
   dynamo complete --jsonl            one task a line on standard input, one result a line on output
   dynamo generate PROMPT|-           open-ended text, streamed ("-" reads standard input)
          --chat                      as an answer to an instruction
-  dynamo models list
+  dynamo models list [--json]
   dynamo models install [ID] [--from FILE] [--precision int8|fp32|fp16] [--if-missing]
+         without --precision         int8, and fp16 where a GPU serves
+         --if-missing                says nothing where it is installed
   dynamo models verify [ID] [--precision P]
   dynamo models remove ID [--precision P]
   dynamo gpu status                  which GPUs there are, and what is missing to use them
@@ -17,11 +19,11 @@ export const USAGE = `dynamo: local code and text completion
   dynamo bench                       tokens a second, ms a step by rows, time to first token
 
 Options of complete, generate and bench:
-  --model ID            default: the catalogue's
+  --model ID            default: the catalogue's (another where a GPU serves; see "models list")
   --precision P         int8 (default on the CPU), fp16 (default on a GPU) or fp32
   --mode M              ar, exact (default) or fast
-  --epsilon E           the static threshold of fast mode, 0 to 1; default: the model's own, which keeps the
-                        quality (fast mode decodes as exact mode does where only 1 is known to)
+  --epsilon E           the static threshold of fast mode, 0 to 1; default: the model's calibrated one, else 1
+                        (at 1 fast mode decodes as exact mode)
   --heads NAME          which of the model's token heads, or none
   --temperature T       draws tokens; 0 (default) takes the likeliest
   --seed N              of the draws

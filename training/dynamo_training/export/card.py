@@ -17,18 +17,26 @@ from .pack import read_record
 def card(base: Base, entry: Mapping[str, Any], suite: Path) -> str:
     """The card of a catalogue entry. Empty measures are said to be missing, not left out."""
     source = entry["source"]
+    names = [f"heads-{name}" for name in heads_names(entry)]
     lines = [
-        f"# {entry['name']} with token heads",
+        f"# {entry['name']}" + (" with token heads" if names else ""),
         "",
         f"For {entry['purpose']}. The base is the publisher's, licence {entry['licence']}, file "
         f"`{source['file']}` ({source['bytes']:,} bytes, SHA-256 `{source['sha256']}`). It is "
-        "frozen: head 1 is the base itself, and exact mode gives its text. The heads are this "
-        "project's, under its licence (MIT).",
+        "frozen: head 1 is the base itself, and exact mode gives its text.",
     ]
-    names = [f"heads-{name}" for name in heads_names(entry)]
+    if names:
+        lines[-1] += (
+            " The heads were trained from copies of the base's last layer: they derive from it, and "
+            "have its licence ([Apache-2.0](../LICENSE))."
+        )
     files = [suite / base.id / f"{name}.safetensors" for name in names]
     if not files:
-        lines += ["", "It has no trained heads yet, and decodes one token a step."]
+        lines += [
+            "",
+            "It has no trained heads yet: exact mode drafts from earlier text alone, and fast mode is "
+            "plain decoding.",
+        ]
     for index, file in enumerate(files):
         lines += ["", *_heads(base, file, default=index == 0)]
     table = entry.get("cooccurrence")
@@ -41,14 +49,21 @@ def card(base: Base, entry: Mapping[str, Any], suite: Path) -> str:
             "of the pairs and triples that the training texts hold most often. It serves the mask "
             "of fast mode with independent heads.",
         ]
+    limits = (
+        "What the model writes is as right, as safe and as free as the base's text: read it before "
+        "you use it."
+    )
+    if names:
+        limits = (
+            "The heads were trained on permissively licensed source code and Markdown "
+            "([which](../../training/corpus/packages.json)); other text is accepted less often. They "
+            "propose tokens of their shortlist alone. "
+        ) + limits
     lines += [
         "",
         "## Limits",
         "",
-        "The heads were trained on permissively licensed source code and Markdown "
-        "([which](../../training/corpus/packages.json)); other text is accepted less often. They "
-        "propose tokens of their shortlist alone. What the model writes is as right, as safe and as "
-        "free as the base's text: read it before you use it.",
+        limits,
         "",
         "Made by `python -m dynamo_training cards`.",
     ]
