@@ -138,6 +138,19 @@ def test_prompts_and_their_solutions_are_excluded(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_all_that_is_measured_on_is_excluded_unless_others_are_named() -> None:
+    files = corpus.measured_texts()
+    assert {path.name for path in files} >= {
+        "HumanEval.jsonl.gz",
+        "HumanEval-SingleLineInfilling.jsonl.gz",
+        "vicuna_bench.jsonl",
+        "anyio-functools.py.txt",
+    }
+    assert all(any(corpus.excluded_texts(path)) for path in files)
+    heldout = next(path for path in files if path.suffix == ".txt")
+    assert list(corpus.excluded_texts(heldout)) == [heldout.read_text(encoding="utf-8")]
+
+
 def zipped(path: Path, files: dict[str, str]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():

@@ -362,13 +362,16 @@ def test_the_first_heads_of_a_run_are_exported(
     trainer = Trainer(config, model, np.arange(64), LENGTH)
     save_checkpoint(tmp_path, {**trainer.state(), "seconds": 1.0, "device": "none"})
     (tmp_path / "data.json").write_text(json.dumps({"length": LENGTH}))
-    (tmp_path / "measures-t3.json").write_text('{"accepted": 1.5}')
+    other = {"tokens": 3, "shortlist": 5, "accepted": 1.0}
+    (tmp_path / "measures-t3-5.json").write_text(json.dumps(other))
+    measures = {**other, "shortlist": 50, "accepted": 1.5}
+    (tmp_path / "measures-t3-50.json").write_text(json.dumps(measures))
     out = tmp_path / "heads.safetensors"
     run = ["--checkpoint", str(tmp_path), "--out", str(out), "--tokens", "3", "--shortlist", "50"]
     assert main(["export", *run]) == 0
     heads, packed = unpack(out, WIDE)
     assert packed.spec == HeadsSpec("independent", 3, 1, 50)
-    assert packed.record["measures"] == {"accepted": 1.5}
+    assert packed.record["measures"] == measures
     wanted = trainer.heads.state_dict()
     for name, value in heads.state_dict().items():
         assert (value - wanted[name]).abs().max() <= wanted[name].abs().max() / 127, name

@@ -25,7 +25,8 @@ from .dedupe import Duplicates, Excluded
 from .filters import decode, is_declaration, language_of, refused_path, refused_text
 from .registries import Package, fetch, read_packages
 
-FOLDER = Path(__file__).resolve().parents[2] / "corpus"
+TRAINING = Path(__file__).resolve().parents[2]
+FOLDER = TRAINING / "corpus"
 SEED = 20260101
 TRAIN_CHARACTERS = 100_000_000
 SHARES = {
@@ -211,7 +212,11 @@ def manifest(sources: list[Source], sha256: str) -> dict[str, object]:
 
 
 def excluded_texts(path: Path) -> Iterator[str]:
-    """Every string in a file of JSON lines, packed or not, and each prompt with its solution."""
+    """A text file; of a file of JSON lines, packed or not, every string, and each prompt with its
+    solution."""
+    if path.suffix == ".txt":
+        yield path.read_text(encoding="utf-8")
+        return
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -219,6 +224,15 @@ def excluded_texts(path: Path) -> Iterator[str]:
             yield from _strings(entry)
             if "canonical_solution" in entry:
                 yield entry["prompt"] + entry["canonical_solution"] + entry.get("suffix", "")
+
+
+def measured_texts() -> list[Path]:
+    """What the project measures on: nothing of it is learnt from."""
+    heldout = TRAINING / "oracle" / "heldout"
+    return [
+        *sorted((TRAINING.parent / "bench" / "data").glob("*.jsonl*")),
+        *sorted(path for path in heldout.glob("*.txt") if path.name != "LICENCES.txt"),
+    ]
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -232,7 +246,9 @@ def _strings(value: object) -> Iterator[str]:
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("corpus", help="fetch packages and write the training texts")
     command.add_argument("--out", type=Path, required=True)
-    command.add_argument("--exclude", type=Path, action="append", default=[])
+    command.add_argument(
+        "--exclude", type=Path, action="append", help="instead of all that is measured on"
+    )
     command.add_argument("--packages", type=Path, default=FOLDER / "packages.json")
     command.add_argument("--manifest", type=Path, default=FOLDER / "manifest.json")
     command.set_defaults(run=run)
@@ -240,11 +256,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(options: argparse.Namespace) -> int:
     packages = read_packages(options.packages)
-    excluded = Excluded(text for path in options.exclude for text in excluded_texts(path))
+    files = measured_texts() if options.exclude is None else options.exclude
+    excluded = Excluded(text for path in files for text in excluded_texts(path))
     options.out.mkdir(parents=True, exist_ok=True)
     result = build(packages, options.out, excluded)
     result["excluded"] = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(options.exclude)
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
     }
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     options.manifest.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--tokens", type=int, help="of the first heads alone: 2 of a T3 or T4, say")
     command.add_argument("--shortlist", type=int, help="propose so many tokens, the most frequent")
     command.add_argument("--device", default="cpu")
-    command.add_argument("--out", type=Path, help="default: measures.json in the run's folder")
+    command.add_argument("--out", type=Path, help="default: measures[-tN][-S].json in the run's folder")
     command.set_defaults(run=measure)
     command = commands.add_parser("report", help="Markdown table of several runs")
     command.add_argument("runs", type=Path, nargs="+")
@@ -85,6 +85,7 @@ def measure(options: argparse.Namespace) -> int:
     if out is None and options.checkpoint is not None:
         folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
         part = "" if options.tokens is None else f"-t{options.tokens}"
+        part += "" if options.shortlist is None else f"-{options.shortlist}"
         out = folder / f"measures{part}.json"
     if out is not None:
         out.write_text(text + "\n")

@@ -222,11 +222,19 @@ def export(options: argparse.Namespace) -> int:
     }
     if "start" in data:
         record["start"] = data.pop("start")
-    part = "" if options.tokens is None else f"-t{options.tokens}"
-    measures = run / f"measures{part}.json"
-    if measures.is_file():
-        record["measures"] = json.loads(measures.read_text())
     shortlist = state["shortlist"][: options.shortlist].int().numpy()
+    measures = _measures(run, heads.config.tokens, len(shortlist))
+    if measures is not None:
+        record["measures"] = measures
     pack(options.out, heads, shortlist, record)
     print(f"{options.out}: now run `graphs` to make its graphs")
     return 0
+
+
+def _measures(run: Path, tokens: int, shortlist: int) -> dict[str, object] | None:
+    """What was measured of so many heads with that very shortlist."""
+    for path in sorted(run.glob("measures*.json")):
+        found = json.loads(path.read_text())
+        if (found["tokens"], found["shortlist"]) == (tokens, shortlist):
+            return found
+    return None
