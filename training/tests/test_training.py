@@ -30,11 +30,14 @@ from dynamo_training.bases import BASES  # noqa: E402
 from dynamo_training.export.heads import HeadsSpec  # noqa: E402
 from dynamo_training.export.pack import pack, unpack  # noqa: E402
 from dynamo_training.model.heads import HeadsConfig  # noqa: E402
+from dynamo_training.precision import product_type  # noqa: E402
 from dynamo_training.train import cache as caches  # noqa: E402
 from dynamo_training.train import run as runs  # noqa: E402
+from dynamo_training.train import trainer as trainers  # noqa: E402
 from dynamo_training.train.cache import Cache, fill  # noqa: E402
 from dynamo_training.train.checkpoint import (  # noqa: E402
     checkpoints,
+    products_of,
     read_checkpoint,
     save_checkpoint,
 )
@@ -54,9 +57,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     return make_cache(tmp_path / "cache", base_model(), parts=2)
 
 
-def start(config: TrainConfig, cache: Cache, folder: Path, resume: bool = False) -> Run:
+def start(
+    config: TrainConfig, cache: Cache, folder: Path, resume: bool = False, parts: int = 2
+) -> Run:
     trainer = Trainer(config, base_model(), cache.shortlist, LENGTH)
-    rows = Rows(cache, config, 2, torch.device("cpu"))
+    rows = Rows(cache, config, parts, torch.device("cpu"))
     run = Run(trainer, rows, Rows(cache, config, 1, torch.device("cpu")), folder)
     run.prepare(resume)
     return run
@@ -144,6 +149,22 @@ def test_a_run_is_not_overwritten_or_mistaken(cache: Cache, tmp_path: Path) -> N
         start(train_config(), cache, tmp_path / "run")
     with pytest.raises(ValueError, match="another configuration"):
         start(train_config(seed=2), cache, tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="other parts of it"):
+        start(train_config(), cache, tmp_path / "run", resume=True, parts=1)
+
+
+def test_a_run_keeps_the_type_of_its_products(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is faster may change with what else the machine does; the run must not."""
+    assert products_of(tmp_path) is None
+    start(train_config(), cache, tmp_path / "run").go(minutes=0)
+    assert products_of(tmp_path / "run") == str(product_type(torch.device("cpu")))[6:]
+    other = {torch.float32: torch.bfloat16, torch.bfloat16: torch.float32}
+    slower = other[product_type(torch.device("cpu"))]
+    monkeypatch.setattr(trainers, "product_type", lambda device: slower)
+    with pytest.raises(ValueError, match="products in"):
+        start(train_config(), cache, tmp_path / "run", resume=True)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(cache: Cache, tmp_path: Path) -> None:

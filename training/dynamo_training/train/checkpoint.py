@@ -44,3 +44,9 @@ def read_checkpoint(path: Path) -> dict[str, object]:
             raise FileNotFoundError(f"{path} has no checkpoint; make one with the `train` command")
         path = found[-1]
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def products_of(folder: Path) -> str | None:
+    """The type of matrix products of a run that has a checkpoint, `float32` say: another would not
+    give the same run."""
+    return str(read_checkpoint(folder)["products"]) if checkpoints(folder) else None

@@ -150,6 +150,7 @@ def train(options: argparse.Namespace) -> int:
     from ..precision import product_type
     from . import sharding
     from .cache import Cache
+    from .checkpoint import products_of
     from .config import TrainConfig
     from .curves import plot as draw
     from .first_weights import provenance
@@ -162,8 +163,10 @@ def train(options: argparse.Namespace) -> int:
     source = Cache(options.cache)
     if source.meta["base"] != config.base_id:
         raise ValueError(f"{options.cache} is a cache of {source.meta['base']}")
+    saved = options.resume and products_of(options.out)
+    products = getattr(torch, saved) if saved else product_type(device)
     # A base that learns keeps its weights in float32.
-    kind = torch.float32 if config.learns_base else product_type(device)
+    kind = torch.float32 if config.learns_base else products
     model = BaseModel.from_gguf(options.gguf, config.base, kind)
     if sharding.processes() == 1:
         model = model.to(device)
@@ -172,12 +175,11 @@ def train(options: argparse.Namespace) -> int:
     if options.heldout is not None:
         held = Cache(options.heldout)
         heldout = Rows(held, config, held.parts(), device)
-    trainer = Trainer(config, model, source.shortlist, rows.length, device)
+    trainer = Trainer(config, model, source.shortlist, rows.length, device, products)
     run = Run(trainer, rows, heldout, options.out)
     run.prepare(options.resume)
     if run.first:
-        data = source.meta | {"parts": len(rows.parts), "distinctTokens": rows.tokens}
-        data |= provenance(config)
+        data = rows.data | provenance(config)
         (options.out / "data.json").write_text(json.dumps(data, indent=1) + "\n")
     done = run.go(options.minutes)
     if run.first:

@@ -72,6 +72,8 @@ class Run:
             if not resume:
                 raise ValueError(f"{self.folder} holds a run: --resume it or choose another folder")
             state = read_checkpoint(self.folder)
+            if state["data"] != self.rows.data:
+                raise ValueError("the checkpoint learnt from another cache, or from other parts of it")
             self.trainer.load_state(state)
             self.seconds = state["seconds"]
         sharding.wait()
@@ -113,7 +115,8 @@ class Run:
         return trainer.step == trainer.steps
 
     def _save(self) -> None:
-        state = {**self.trainer.state(), "seconds": self.seconds, "device": device_name()}
+        own = {"data": self.rows.data, "seconds": self.seconds, "device": device_name()}
+        state = {**self.trainer.state(), **own}
         if self.first:
             save_checkpoint(self.folder, state)
         sharding.wait()

@@ -55,6 +55,8 @@ class Rows:
         self.length = self.parts[0].ids.shape[1]
         self.config = config
         self.device = device
+        self.data = cache.meta | {"parts": parts, "distinctTokens": self.tokens}
+        """What the rows are, for records, and to tell them from others."""
 
     @property
     def batch_tokens(self) -> int:
@@ -97,14 +99,16 @@ class Trainer:
         shortlist: np.ndarray,
         length: int,
         device: torch.device | None = None,
+        products: torch.dtype | None = None,
     ) -> None:
-        """`device` is the model's where none is given; another is for a sharded model alone."""
+        """`device` is the model's where none is given; another is for a sharded model alone.
+        `products` is the type of matrix products, the faster one where none is given."""
         if config.base_id != model.base.id:
             raise ValueError(f"the configuration is for {config.base_id}, not {model.base.id}")
         self.config = config
         self.model = model
         self.device = model.embedding.weight.device if device is None else device
-        self.products = product_type(self.device)
+        self.products = product_type(self.device) if products is None else products
         self.heads = first_heads(config, model).float().to(model.embedding.weight.device)
         self.shortlist = torch.from_numpy(shortlist[: config.shortlist].astype(np.int64))
         self.shortlist = self.shortlist.to(self.device)
@@ -227,6 +231,7 @@ class Trainer:
         """All that a checkpoint needs; where the model is sharded, all processes must ask."""
         return {
             "config": self.config.to_json(),
+            "products": str(self.products).removeprefix("torch."),
             "step": self.step,
             "shortlist": self.shortlist.cpu(),
             "heads": sharding.gathered(self.heads.state_dict()),
@@ -238,6 +243,8 @@ class Trainer:
         """Raises ValueError where the checkpoint belongs to another configuration."""
         if state["config"] != self.config.to_json():
             raise ValueError("the checkpoint was made by another configuration; use its folder")
+        if getattr(torch, state["products"]) != self.products:
+            raise ValueError(f"the checkpoint was made with products in {state['products']}")
         if not torch.equal(state["shortlist"], self.shortlist.cpu()):
             raise ValueError("the checkpoint was made with another cache's shortlist")
         self.step = state["step"]
