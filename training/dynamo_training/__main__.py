@@ -18,7 +18,7 @@ from .export.pack import describe_heads
 from .export.probe import build_probe
 from .export.trunk import build_trunk
 from .measure import commands as measuring
-from .suite import SUITE
+from .suite import SUITE, heads_files
 from .train import commands as training
 
 
@@ -47,12 +47,12 @@ def suite_files(models: Path) -> Iterator[tuple[str, bytes]]:
             graph, plan = build_trunk(base, precision)
             yield f"{base.id}/trunk-{precision}.onnx", graph.SerializeToString(deterministic=True)
             yield f"{base.id}/plan-{precision}.json", plan.to_json().encode()
-            for trained in sorted((models / base.id).glob("heads-*.safetensors")):
+            for heads, trained in heads_files(models / base.id).items():
                 spec, file = describe_heads(trained, base)
                 graph, own = build_heads(base, precision, spec, plan, file)
-                name = f"{base.id}/{trained.stem}-{precision}.onnx"
+                name = f"{base.id}/{heads}-{precision}.onnx"
                 yield name, graph.SerializeToString(deterministic=True)
-                yield f"{base.id}/{trained.stem}-plan-{precision}.json", own.to_json().encode()
+                yield f"{base.id}/{heads}-plan-{precision}.json", own.to_json().encode()
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,3 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 SUITE = Path(__file__).resolve().parents[2] / "models"
+
+
+def heads_files(folder: Path) -> dict[str, Path]:
+    """The trained heads in a base's folder, by `heads-NAME`.
+
+    A file may have an edition behind its name, `heads-shared_2.safetensors`: git keeps every file
+    that was ever there, so one is not written over again and again.
+    """
+    return {path.stem.split("_")[0]: path for path in sorted(folder.glob("heads-*.safetensors"))}

@@ -406,7 +406,7 @@ def test_heads_of_the_suite_learn_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = tmp_path / "tiny"
     folder.mkdir()
     taught = token_heads(config.heads, WIDE, seed=5)
-    pack(folder / "heads-shared.safetensors", taught, np.arange(64), {"tokensSeen": 7})
+    pack(folder / "heads-shared_2.safetensors", taught, np.arange(64), {"tokensSeen": 7})
     found = first_heads(config, model, tmp_path).state_dict()
     for name, value in taught.state_dict().items():
         # int8 rows: at most half a step of the row's scale away.

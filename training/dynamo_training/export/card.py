@@ -11,6 +11,7 @@ from typing import Any
 from ..bases import BASES, Base
 from ..measure.overhead import overhead
 from ..model.heads import HeadsConfig
+from ..suite import heads_files
 from .pack import read_record
 
 
@@ -30,15 +31,15 @@ def card(base: Base, entry: Mapping[str, Any], suite: Path) -> str:
             " The heads were trained from copies of the base's last layer: they derive from it, and "
             "have its licence ([Apache-2.0](../LICENSE))."
         )
-    files = [suite / base.id / f"{name}.safetensors" for name in names]
-    if not files:
+    files = heads_files(suite / base.id)
+    if not names:
         lines += [
             "",
             "It has no trained heads yet: exact mode drafts from earlier text alone, and fast mode is "
             "plain decoding.",
         ]
-    for index, file in enumerate(files):
-        lines += ["", *_heads(base, file, default=index == 0)]
+    for index, name in enumerate(names):
+        lines += ["", *_heads(base, name, files[name], default=index == 0)]
     table = entry.get("cooccurrence")
     if table is not None:
         lines += [
@@ -76,7 +77,7 @@ def heads_names(entry: Mapping[str, Any]) -> list[str]:
     return [] if heads is None else [heads["default"], *heads.get("others", [])]
 
 
-def _heads(base: Base, file: Path, default: bool) -> list[str]:
+def _heads(base: Base, name: str, file: Path, default: bool) -> list[str]:
     record = read_record(file, base)
     spec = record["heads"]
     config = HeadsConfig(spec["kind"], spec["tokens"], spec["layers"])
@@ -102,6 +103,9 @@ def _heads(base: Base, file: Path, default: bool) -> list[str]:
             )
         )
     measures = record.get("measures", {})
+    measured = measures.get("shortlist", spec["shortlist"])
+    if measured != spec["shortlist"]:
+        facts.append(("measured with", f"a shortlist of {measured:,} tokens"))
     facts += [(f"PPL_{name}", f"{value:.2f}") for name, value in measures.get("ppl", {}).items()]
     for head, share in measures.get("agreement", {}).items():
         facts.append((f"head {head} chooses as the base does", f"{share:.1%}"))
@@ -110,7 +114,7 @@ def _heads(base: Base, file: Path, default: bool) -> list[str]:
         ("accepted length, exact mode", f"{accepted:.2f} tokens a step" if accepted else "-")
     )
     rows = [f"| {name} | {value} |" for name, value in facts]
-    title = f"## {file.stem}" + (" (default)" if default else "")
+    title = f"## {name}" + (" (default)" if default else "")
     return [title, "", "| what | |", "| --- | --- |", *rows]
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from ..export.pack import read_record, unpack
 from ..model.base_model import BaseModel
 from ..model.heads import STARTS, TokenHeads
-from ..suite import SUITE
+from ..suite import SUITE, heads_files
 from .config import TrainConfig
 
 
 def suite_file(config: TrainConfig, suite: Path = SUITE) -> Path | None:
     """The file of trained heads that the configuration starts from, or None where it draws or
     copies its first weights."""
-    return None if config.start in STARTS else suite / config.base_id / f"{config.start}.safetensors"
+    if config.start in STARTS:
+        return None
+    folder = suite / config.base_id
+    return heads_files(folder).get(config.start, folder / f"{config.start}.safetensors")
 
 
 def first_heads(config: TrainConfig, model: BaseModel, suite: Path = SUITE) -> TokenHeads:
