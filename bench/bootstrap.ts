@@ -4,7 +4,22 @@ import type { Interval } from './infilling/statistics';
 
 const RESAMPLES = 1000;
 
-/** 95 % percentile interval of a statistic over items drawn with replacement; the same every time. */
+/** Groups of items that belong together, in the order of their first ones. */
+export function clustersOf<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const clusters = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const cluster = clusters.get(key);
+    if (cluster) cluster.push(item);
+    else clusters.set(key, [item]);
+  }
+  return [...clusters.values()];
+}
+
+/**
+ * 95 % percentile interval of a statistic over items drawn with replacement; the same every time. Items
+ * are to be independent of one another: of clusters their totals are.
+ */
 export function bootstrap<T>(
   items: readonly T[],
   statistic: (items: readonly T[]) => number,

@@ -2,7 +2,8 @@
 import { WAY_NAMES, type CompletionSummary, type WayFigures } from '../peers/completion-summary';
 import type { Summary } from '../peers/summary';
 import type { PeerCompletions, PeerFigures } from './load';
-import { linkTo, tableOf, threadsOf, times } from './markdown';
+import { linkTo, listOf, machineName, tableOf, threadsOf, times, weightsName } from './markdown';
+import { isCurrent, type Shipped } from './shipped';
 
 /** How much faster decoding is to be, on the same file and on another quantisation. */
 export const PEER_GOALS = { same: 2.5, other: 1.5 } as const;
@@ -15,29 +16,58 @@ export interface Found<T> {
   readonly file: string;
   readonly threads: number;
   readonly begun: string;
+  /** With settings that the headers of older files do not tell. */
+  readonly machine: string;
+  /** Whether our engine's weights were others than those that are shipped, or are not known. */
+  readonly earlier: boolean;
   readonly summary: T;
 }
 
 export interface Runs<T> {
-  /** The latest of each comparison. */
+  /** The latest of each comparison, those of the weights that are shipped first. */
   readonly current: readonly Found<T>[];
   readonly older: readonly Found<T>[];
 }
 
-export function roundsOf(peers: readonly PeerFigures[]): Runs<Summary> {
-  const all = peers.flatMap(({ file, threads, environment, models }) =>
-    models.map((summary) => ({ file, threads, begun: environment?.begun ?? '', summary })),
+export function roundsOf(
+  peers: readonly PeerFigures[],
+  shipped: readonly Shipped[],
+): Runs<Summary> {
+  const all = peers.flatMap(({ file, threads, processor, environment, models, weights }) =>
+    models.map((summary) => ({
+      ...{ file, threads, begun: environment?.begun ?? '', summary },
+      machine: machineOf(file, environment ? machineName(environment) : processor),
+      earlier: !isCurrent(shipped, summary.model, weights[summary.model]),
+    })),
   );
   return split(all, ({ threads, summary: { model, peer } }) => [model, peer, threads]);
 }
 
-export function completionsOf(completions: readonly PeerCompletions[]): Runs<CompletionSummary> {
-  const all = completions.flatMap(({ file, header: { threads, environment }, groups }) =>
-    groups.map((summary) => ({ file, threads, begun: environment.begun ?? '', summary })),
+export function completionsOf(
+  completions: readonly PeerCompletions[],
+  shipped: readonly Shipped[],
+): Runs<CompletionSummary> {
+  const all = completions.flatMap(({ file, header: { threads, environment }, groups, weights }) =>
+    groups.map((summary) => ({
+      ...{ file, threads, begun: environment.begun ?? '', summary },
+      machine: machineOf(file, machineName(environment)),
+      earlier: !isCurrent(shipped, summary.model, weights[summary.model]),
+    })),
   );
   return split(all, ({ threads, summary: { model, peer, context } }) => [
     ...[model, peer, threads, context],
   ]);
+}
+
+/** What a file's name may tell. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  avx2: 'AVX2 alone',
+  '2mb-pages': '2 MB pages',
+};
+
+function machineOf(file: string, processor: string): string {
+  const settings = Object.entries(SETTINGS).filter(([name]) => file.includes(name));
+  return [processor, ...settings.map(([, told]) => told)].join(', ');
 }
 
 /** Of runs without a time the last one by name is the latest. */
@@ -45,15 +75,15 @@ function split<T>(
   all: readonly Found<T>[],
   what: (found: Found<T>) => readonly (string | number)[],
 ): Runs<T> {
-  const latest = new Map<string, Found<T>>();
-  for (const found of all) {
-    const key = JSON.stringify(what(found));
-    const there = latest.get(key);
-    if (!there || found.begun >= there.begun) latest.set(key, found);
-  }
+  const ordered = all.toSorted(
+    (a, b) => Number(b.earlier) - Number(a.earlier) || compare(a.begun, b.begun),
+  );
+  const latest = new Map(ordered.map((found) => [JSON.stringify(what(found)), found]));
   const current = new Set(latest.values());
   return { current: [...current], older: all.filter((found) => !current.has(found)) };
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 /** How many times as fast as the peer a way decodes, behind the first token. */
 export function decodingAgainst(
@@ -70,8 +100,9 @@ export function decodingAgainst(
 export function besideSections(
   peers: readonly PeerFigures[],
   completions: readonly PeerCompletions[],
+  shipped: readonly Shipped[],
 ): string[] {
-  const [rounds, wholes] = [roundsOf(peers), completionsOf(completions)];
+  const [rounds, wholes] = [roundsOf(peers, shipped), completionsOf(completions, shipped)];
   const models = new Set([
     ...[...rounds.current, ...wholes.current].map(({ summary }) => summary.model),
   ]);
@@ -91,7 +122,11 @@ export function besideSections(
           '### Other runs',
           'Older than those above, or of other settings; kept because documents refer to them. Ratios ours over ' +
             'llama.cpp’s.',
-          tableOf(['', 'threads', 'decoding', 'prefill', 'raw'], older, 'words'),
+          tableOf(
+            ['', 'machine', 'threads', 'weights', 'decoding', 'prefill', 'raw'],
+            older,
+            'words',
+          ),
         ]
       : []),
   ];
@@ -124,10 +159,14 @@ function wholeTables(found: readonly Found<CompletionSummary>[]): string[] {
       `**Whole completions, about ${context} tokens of context, ${threadsOf(first.threads)}.** ` +
         `${group.map(wholeVerdict).join(' ')}`,
       tableOf(heading, rows),
-      `Raw: ${[...new Set(group.map(({ file }) => linkTo(file)))].join(', ')}.`,
+      `Raw: ${[...new Set(group.map(rawOf))].join(', ')}.`,
     ];
   });
 }
+
+/** A link, and what tells the run apart. */
+const rawOf = ({ file, machine, earlier }: Found<unknown>): string =>
+  `${linkTo(file)} (${listOf(machine, earlier ? 'of earlier weights' : '')})`;
 
 function wholeRow(way: WayFigures, { peer }: CompletionSummary): string[] {
   const theirs = way.way.startsWith('llama') ? `${WAY_NAMES[way.way]} (${against(peer)})` : '';
@@ -141,22 +180,26 @@ function wholeRow(way: WayFigures, { peer }: CompletionSummary): string[] {
   ];
 }
 
-function wholeVerdict({ summary }: Found<CompletionSummary>): string {
+function wholeVerdict({ summary, earlier }: Found<CompletionSummary>): string {
   const ratio = decodingAgainst(summary, 'exact', 'llama');
   if (ratio === undefined) return '';
-  return `Exact mode decodes ${verdict(ratio, goalOf(summary.peer))} as fast as llama.cpp on ${against(summary.peer)}.`;
+  return `Exact mode decodes ${verdict(ratio, goalOf(summary.peer), earlier)} as fast as llama.cpp on ${against(summary.peer)}.`;
 }
 
-const verdict = (ratio: number, goal: PeerGoal): string =>
-  `**${times(ratio)}** (goal ${PEER_GOALS[goal]} ×, ${ratio >= PEER_GOALS[goal] ? 'met' : 'missed'})`;
+function verdict(ratio: number, goal: PeerGoal, earlier: boolean): string {
+  const met = ratio >= PEER_GOALS[goal] ? 'met' : 'missed';
+  return `**${times(ratio)}** (goal ${PEER_GOALS[goal]} ×, ${earlier ? 'with earlier weights' : met})`;
+}
 
 /** Single steps and prefills: a row for each figure, a column for each context. */
 function stepTables(found: readonly Found<Summary>[]): string[] {
   return [...found]
     .sort((a, b) => b.threads - a.threads || Number(b.summary.peer === 'same') - 1)
-    .flatMap(({ file, threads, summary: { peer, lines } }) => {
+    .flatMap((each) => {
+      const { threads, summary } = each;
+      const { peer, lines } = summary;
       const figure = (what: string) => {
-        const line = lines.find((each) => each.what === what);
+        const line = lines.find((found) => found.what === what);
         if (!line?.theirs) return '';
         const { ours, theirs, ratio } = line;
         return `${number(ours.median)} : ${number(theirs.median)} (${ratio.toFixed(2)})`;
@@ -179,7 +222,7 @@ function stepTables(found: readonly Found<Summary>[]): string[] {
             row('prefill, ms a token', 'prefill of'),
           ],
         ),
-        `Raw: ${linkTo(file)}.`,
+        `Raw: ${rawOf(each)}.`,
       ];
     });
 }
@@ -187,7 +230,8 @@ function stepTables(found: readonly Found<Summary>[]): string[] {
 const contextsOf = (lines: Summary['lines']): string[] =>
   lines.flatMap(({ what }) => /^decoding at (\d+)$/.exec(what)?.[1] ?? []);
 
-function olderRow({ file, threads, summary: { model, peer, lines } }: Found<Summary>): string[] {
+function olderRow(found: Found<Summary>): string[] {
+  const { model, peer, lines } = found.summary;
   const ratios = (prefix: string) =>
     contextsOf(lines)
       .flatMap((context) => {
@@ -196,15 +240,26 @@ function olderRow({ file, threads, summary: { model, peer, lines } }: Found<Summ
       })
       .join(', ');
   const name = `${model}, single steps, llama.cpp with ${against(peer)}`;
-  return [...[name, String(threads), ratios('decoding at'), ratios('prefill of'), linkTo(file)]];
+  return [
+    name,
+    ...toldApart(found),
+    ratios('decoding at'),
+    ratios('prefill of'),
+    linkTo(found.file),
+  ];
 }
 
-function olderCompletions({ file, threads, summary }: Found<CompletionSummary>): string[] {
+const toldApart = ({ machine, threads, earlier }: Found<unknown>): string[] => [
+  ...[machine, String(threads), weightsName(!earlier)],
+];
+
+function olderCompletions(found: Found<CompletionSummary>): string[] {
+  const { summary } = found;
   const { model, peer, context } = summary;
   const ratio = decodingAgainst(summary, 'exact', 'llama');
   const name = `${model}, whole completions, llama.cpp with ${against(peer)}`;
   const decoding = ratio === undefined ? '' : `${context}: ${(1 / ratio).toFixed(2)} (exact mode)`;
-  return [name, String(threads), decoding, '', linkTo(file)];
+  return [name, ...toldApart(found), decoding, '', linkTo(found.file)];
 }
 
 const number = (value: number): string => value.toFixed(value < 100 ? 2 : 0);

@@ -5,21 +5,28 @@
 import { basename } from 'node:path';
 import type { ThresholdCurve } from '../../src/models/threshold-curve';
 import { rowsOf } from '../steps/modes';
-import { sameQualityPoint, type ModePoint, type RunFigures } from './figures';
+import { speedAgainst } from '../steps/summary';
+import { sameQualityPoint, type RunFigures } from './figures';
 
 export type Calibration = NonNullable<ThresholdCurve['calibrated']>;
 
 /** Kind of the places that calibrate. */
 export const CALIBRATES = 'own';
 
-/** Share of the fastest speed within which fewer rows are as good: what a run cannot tell apart. */
-const AS_FAST = 0.99;
+/** Exact mode with so many rows of a step at most. */
+interface Budget {
+  readonly mode: string;
+  readonly rows: number;
+  readonly speedUp: number;
+}
 
 /**
  * ε_b: the fastest that keeps the quality by edit similarity to what stands there, which says more of a
- * place than a test that passes or fails. Where none that is faster than exact mode is shown to, it is 1.
+ * place than a test that passes or fails. Where none is shown to, and to be faster than exact mode, it is 1.
  *
- * Rows: the fewest with which exact mode is as fast as it gets.
+ * Rows: the fewest with which exact mode is not shown to be slower than with those that it is fastest with.
+ *
+ * Both by intervals of speeds, paired by task: what a run cannot tell apart is no reason for a default.
  *
  * @throws when the run is of tasks that the report is about, or lacks modes
  */
@@ -28,21 +35,22 @@ export function calibrationOf(run: RunFigures): Calibration {
   if (kind !== CALIBRATES) {
     throw new Error(`${file} is of ${kind}, which is reported on; calibrate with own places.`);
   }
-  const budgets = run.points.flatMap((point) => {
-    const rows = rowsOf(point.mode);
-    return rows === undefined ? [] : [{ rows, speed: point.figures.speedUp }];
+  const budgets = run.points.flatMap(({ mode, figures }): Budget[] => {
+    const rows = rowsOf(mode);
+    return rows === undefined ? [] : [{ mode, rows, speedUp: figures.speedUp }];
   });
-  const fastest = Math.max(...budgets.map(({ speed }) => speed));
-  const enough = budgets.filter(({ speed }) => speed >= AS_FAST * fastest);
-  if (enough.length === 0) {
-    throw new Error(`${file} has no modes exact,rows=N that tell how many rows pay.`);
-  }
+  const [fastest] = budgets.toSorted((a, b) => b.speedUp - a.speedUp);
+  if (!fastest) throw new Error(`${file} has no modes exact,rows=N that tell how many rows pay.`);
+  const enough = budgets.filter(
+    ({ mode }) => speedAgainst(run.rows, mode, fastest.mode).interval.high >= 1,
+  );
   const rows = Math.min(...enough.map((budget) => budget.rows));
   const epsilon = thresholdOf(run, fastest);
   return { epsilon, rows, tasks, kinds: [kind], results: basename(file) };
 }
 
-function thresholdOf({ points }: RunFigures, exact: number): number {
-  const point: ModePoint | undefined = sameQualityPoint({ points, measure: 'similarity' });
-  return point?.epsilon !== undefined && point.figures.speedUp > exact ? point.epsilon : 1;
+function thresholdOf({ points, rows }: RunFigures, exact: Budget): number {
+  const point = sameQualityPoint({ points, measure: 'similarity' });
+  if (point?.epsilon === undefined) return 1;
+  return speedAgainst(rows, point.mode, exact.mode).interval.low > 1 ? point.epsilon : 1;
 }

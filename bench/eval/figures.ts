@@ -1,15 +1,12 @@
 /** From the rows of a run to what the report says of each mode. Pure. */
+import { clustered } from '../steps/clusters';
 import { decodingFor, plainThreshold } from '../steps/modes';
-import { keyOf, type Outcome, type ResultRow, type RunHeader } from '../steps/results';
-import { modeFigures, type ModeFigures } from '../steps/summary';
-import { MEASURES, scoreOf, type Expected, type Measure } from './scores';
-import {
-  pairedDifference,
-  sameQuality,
-  stepShares,
-  type Difference,
-  type ScorePair,
-} from './statistics';
+import { pairedDifference, type Difference, type ScorePair } from '../steps/paired';
+import type { Expected } from '../steps/places';
+import { keyOf, type ResultRow, type RunHeader } from '../steps/results';
+import { laterSteps, modeFigures, type ModeFigures } from '../steps/summary';
+import { MEASURES, scoreOf, type Measure } from './scores';
+import { sameQuality, stepShares } from './statistics';
 
 /** A results file of bench/steps. */
 export interface LoadedRun {
@@ -25,52 +22,77 @@ export interface ModePoint {
   readonly epsilon: number | undefined;
   readonly figures: ModeFigures;
   readonly scores: Readonly<Partial<Record<Measure, Difference>>>;
-  /** Of steps with 1, 2, … tokens. */
+  /** Of steps behind the first one, which the prefill gives: those with 1, 2, … tokens. */
   readonly shares: readonly number[];
-  /** Time of a step over that of a plain one: how many tokens a step must have to break even. */
+  /** Time of such a step over that of a plain one: how many tokens it must have to break even. */
   readonly stepCost: number;
+  /** Whether its texts are plain decoding's because of what it is, and are so indeed. */
+  readonly plainByDefinition: boolean;
 }
 
 /** All tasks of one kind in one file. */
-export interface RunFigures {
-  readonly file: string;
-  readonly header: RunHeader;
-  readonly kind: string;
+export interface RunFigures extends LoadedRun {
+  readonly kind: ResultRow['kind'];
   readonly tasks: number;
-  /** What quality is judged by: tests where there are some. */
+  /** Problems or files that these are of. */
+  readonly clusters: number;
+  /** What quality is judged by: tests where there are some, else the text. */
   readonly measure: Measure | undefined;
   readonly points: readonly ModePoint[];
 }
+
+/** Kinds with several lines to fill in, of which the first one says little. */
+const SEVERAL_LINES: readonly ResultRow['kind'][] = ['span', 'held-out', 'own'];
 
 export function figuresOfRun({ file, header, rows }: LoadedRun, expected: Expected): RunFigures[] {
   const kinds = [...new Set(rows.map(({ kind }) => kind))];
   return kinds.map((kind) => {
     const own = rows.filter((row) => row.kind === kind);
     const points = header.modes.map((mode) => pointOf(mode, own, expected));
-    const measure = MEASURES.find((each) => points.some(({ scores }) => scores[each]));
-    return { file, header, kind, tasks: own.length, measure, points };
+    const byText = SEVERAL_LINES.includes(kind) ? 'similarity' : 'exact';
+    const measure = (['passed', byText] as const).find((each) =>
+      points.some(({ scores }) => scores[each]),
+    );
+    const clusters = clustered(own).length;
+    return { file, header, kind, rows: own, tasks: own.length, clusters, measure, points };
   });
 }
 
 function pointOf(mode: string, all: readonly ResultRow[], expected: Expected): ModePoint {
   // Some modes are run on the first tasks alone; plain decoding is then taken of those, too.
-  const rows = all.filter(({ modes }) => modes[mode]);
+  const rows = all.filter(({ modes }) => modes['ar'] && modes[mode]);
   const figures = modeFigures(mode, rows);
-  const outcomes = rows.flatMap(({ modes }) => modes[mode] ?? []);
-  const plain = rows.flatMap(({ modes }) => modes['ar'] ?? []);
+  const scores = MEASURES.flatMap((measure) => {
+    const score = measure === 'passed' ? figures.passed : scored(measure, mode, rows, expected);
+    return score ? [[measure, score]] : [];
+  });
   return {
     mode,
     epsilon: plainThreshold(mode),
     figures,
-    scores: Object.fromEntries(
-      MEASURES.flatMap((measure) => {
-        const pairs = rows.flatMap((row) => pairOf(measure, mode, row, expected));
-        return pairs.length > 0 ? [[measure, pairedDifference(pairs)]] : [];
-      }),
-    ),
-    shares: stepShares(outcomes.flatMap(({ steps }) => steps)),
-    stepCost: msPerStep(outcomes) / msPerStep(plain),
+    scores: Object.fromEntries(scores),
+    shares: stepShares(rows.flatMap(({ modes }) => (modes[mode] ? laterSteps(modes[mode]) : []))),
+    stepCost: msPerStep(mode, rows) / msPerStep('ar', rows),
+    plainByDefinition: isPlain(mode) && figures.same === figures.tasks,
   };
+}
+
+/** Exact mode has plain decoding's text, and so has fast mode with one token a step. */
+function isPlain(mode: string): boolean {
+  return decodingFor(mode).mode !== 'fast' || plainThreshold(mode) === 1;
+}
+
+/** Undefined where the measure applies to no task. */
+function scored(
+  measure: Measure,
+  mode: string,
+  rows: readonly ResultRow[],
+  expected: Expected,
+): Difference | undefined {
+  const clusters = clustered(rows)
+    .map((cluster) => cluster.flatMap((row) => pairOf(measure, mode, row, expected)))
+    .filter((pairs) => pairs.length > 0);
+  return clusters.length > 0 ? pairedDifference(clusters) : undefined;
 }
 
 function pairOf(measure: Measure, mode: string, row: ResultRow, expected: Expected): ScorePair[] {
@@ -81,8 +103,9 @@ function pairOf(measure: Measure, mode: string, row: ResultRow, expected: Expect
   return scores[0] === undefined || scores[1] === undefined ? [] : [[scores[0], scores[1]]];
 }
 
-/** Steps behind the first one, which the prefill gives. */
-function msPerStep(outcomes: readonly Outcome[]): number {
+/** Of steps behind the first one. */
+function msPerStep(mode: string, rows: readonly ResultRow[]): number {
+  const outcomes = rows.flatMap(({ modes }) => modes[mode] ?? []);
   const steps = outcomes.reduce((sum, each) => sum + Math.max(0, each.steps.length - 1), 0);
   return outcomes.reduce((sum, { decodeMs }) => sum + decodeMs, 0) / steps;
 }
@@ -94,20 +117,25 @@ export function sweepOf({ points }: Pick<RunFigures, 'points'>): ModePoint[] {
     .sort((a, b) => (a.epsilon ?? 0) - (b.epsilon ?? 0));
 }
 
+/** Of a mode that decodes plainly by definition it is 1, whatever was measured. */
+export const sameQualitySpeedUp = ({ plainByDefinition, figures }: ModePoint): number =>
+  plainByDefinition ? 1 : figures.speedUp;
+
 /**
  * The fastest point of the sweep that is as good as plain decoding, of two equal ones that with the
- * larger ε_b; undefined when none is shown to be.
+ * larger ε_b; undefined when none is shown to be. With one token a step it is so by definition.
  */
 export function sameQualityPoint(
   run: Pick<RunFigures, 'points' | 'measure'>,
 ): ModePoint | undefined {
   return sweepOf(run)
-    .filter(({ scores }) => {
+    .filter(({ scores, plainByDefinition }) => {
       const difference = run.measure && scores[run.measure];
-      return difference !== undefined && sameQuality(difference);
+      return plainByDefinition || (difference !== undefined && sameQuality(difference));
     })
     .reduce<ModePoint | undefined>(
-      (best, point) => (best && best.figures.speedUp > point.figures.speedUp ? best : point),
+      (best, point) =>
+        best && sameQualitySpeedUp(best) > sameQualitySpeedUp(point) ? best : point,
       undefined,
     );
 }
@@ -124,3 +152,5 @@ export function ablationOf({ points }: Pick<RunFigures, 'points'>): ModePoint[] 
   const base = points.filter(({ epsilon }) => epsilon !== undefined && fixed.has(epsilon));
   return switched.length === 0 ? [] : [...base, ...switched];
 }
+
+export const isAblation = (run: Pick<RunFigures, 'points'>): boolean => ablationOf(run).length > 0;

@@ -31,6 +31,8 @@ const nameOf = (measures: HeadsMeasures): string => {
   return `${base} T${tokensOf(measures)} ${kind}${layers === 1 ? '' : `, ${layers} layers`}`;
 };
 
+const sizeOf = ({ shortlist }: HeadsMeasures): string => shortlist?.toLocaleString('en') ?? '';
+
 /** Base by base, fewer tokens first, so that kinds with as many tokens stand together. */
 function sorted(heads: readonly HeadsMeasures[]): HeadsMeasures[] {
   return [...heads].sort(
@@ -59,7 +61,7 @@ function kindsTable(heads: readonly HeadsMeasures[]): string {
     ],
     sorted(heads).map((each) => [
       nameOf(each),
-      optional(each.shortlist, (size) => size.toLocaleString('en')),
+      sizeOf(each),
       ...places.map((n) => optional(each.ppl[n], ppl)),
       ...later.map((n) => optional(each.ppl[`1:${n}`], ppl)),
       ...later.map((n) => optional(each.agreement[n], percent)),
@@ -73,9 +75,10 @@ function dynamicTable(heads: readonly HeadsMeasures[]): string {
   const all = heads.flatMap(({ dynamic }) => dynamic.map(({ epsilon }) => epsilon));
   const shown = [...new Set(all)].sort((a, b) => a - b);
   return tableOf(
-    ['heads', ...shown.map((epsilon) => `ε_b ${epsilon}`), 'raw'],
+    ['heads', 'shortlist', ...shown.map((epsilon) => `ε_b ${epsilon}`), 'raw'],
     sorted(heads).map((each) => [
       nameOf(each),
+      sizeOf(each),
       ...shown.map((epsilon) => {
         const point = each.dynamic.find((found) => found.epsilon === epsilon);
         return point ? `${point.ppl.toFixed(1)} (${point.tokens.toFixed(2)})` : '';
@@ -101,7 +104,7 @@ function shortlistTable(heads: readonly HeadsMeasures[]): string | undefined {
     compared
       .flat()
       .map((each) => [
-        ...[nameOf(each), each.shortlist?.toLocaleString('en') ?? ''],
+        ...[nameOf(each), sizeOf(each)],
         each.accepted?.toFixed(3) ?? NOT_MEASURED,
         ...['2', '3'].map((n) =>
           each.agreement[n] === undefined ? '' : percent(each.agreement[n]),

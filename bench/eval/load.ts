@@ -14,12 +14,13 @@ import {
 import { completionSummaries, type CompletionSummary } from '../peers/completion-summary';
 import { parseResults as parsePeers, type Header as PeersHeader } from '../peers/results';
 import { summaries, type Summary } from '../peers/summary';
-import { keyOf, parseResults as parseSteps } from '../steps/results';
+import { checkPlaces, expectedOf, PlacesChanged, type Expected } from '../steps/places';
+import { parseResults as parseSteps } from '../steps/results';
 import { KINDS, tasksOf } from '../steps/tasks';
 import { figuresOfRun, type RunFigures } from './figures';
 import { judgeFigures, type JudgeFigures } from './judge/figures';
 import { parseResults as parseJudge } from './judge/results';
-import { expectedOf, type Expected } from './scores';
+import { completingModel, loadedWeights, type Weights } from './shipped';
 
 /** Folders of raw results that the report takes. */
 export const RAW_FOLDERS = [
@@ -32,6 +33,8 @@ export const RAW_FOLDERS = [
 export interface PeerFigures extends Pick<PeersHeader, 'threads' | 'processor' | 'environment'> {
   readonly file: string;
   readonly models: readonly Summary[];
+  /** What was loaded, by model; older files do not tell. */
+  readonly weights: Readonly<Record<string, Weights>>;
 }
 
 /** Whole completions beside llama.cpp. */
@@ -39,6 +42,15 @@ export interface PeerCompletions {
   readonly file: string;
   readonly header: CompletionHeader;
   readonly groups: readonly CompletionSummary[];
+  readonly weights: Readonly<Record<string, Weights>>;
+}
+
+/** Tests of lines that something completed. */
+export interface LoadedInfilling {
+  readonly file: string;
+  readonly results: InfillingResults;
+  /** What our engine loaded, where it was that; older files do not tell. */
+  readonly model: (Weights & { readonly id: string }) | undefined;
 }
 
 /** Measures of training/, of heads on held-out text. */
@@ -71,8 +83,10 @@ export interface Evidence {
   readonly peers: readonly PeerFigures[];
   readonly completions: readonly PeerCompletions[];
   readonly judges: readonly JudgeFigures[];
-  readonly infilling: readonly { readonly file: string; readonly results: InfillingResults }[];
+  readonly infilling: readonly LoadedInfilling[];
   readonly heads: readonly HeadsMeasures[];
+  /** Runs that cannot be scored, and why. */
+  readonly refused: readonly string[];
   /** Every file that was read, with the beginning of its SHA-256. */
   readonly files: readonly { readonly file: string; readonly sha256: string }[];
 }
@@ -101,8 +115,9 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
   const runs: RunFigures[] = [];
   const peers: PeerFigures[] = [];
   const completions: PeerCompletions[] = [];
-  const infilling: Evidence['infilling'][number][] = [];
+  const infilling: LoadedInfilling[] = [];
   const judged: { file: string; text: string }[] = [];
+  const refused: string[] = [];
   const files: { file: string; sha256: string }[] = [];
   const take = (file: string, text: string) =>
     files.push({ file, sha256: createHash('sha256').update(text).digest('hex').slice(0, 16) });
@@ -110,18 +125,26 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     const file = relative(root, path);
     const text = await readFile(path, 'utf8');
     take(file, text);
-    const kind = kindOf(text);
+    const lines = linesOf(text);
+    const kind = kindOf(lines[0]);
     if (kind === 'steps-run') {
-      const { header, rows } = parseSteps(text, file);
-      runs.push(...figuresOfRun({ file, header, rows: [...rows.values()] }, expected));
+      try {
+        runs.push(...runsOf(text, file, expected));
+      } catch (error) {
+        if (!(error instanceof PlacesChanged)) throw error;
+        refused.push(error.message);
+      }
     } else if (kind === 'peers-run') {
       const { header, rows } = parsePeers(text, file);
-      peers.push({ file, ...header, models: summaries([...rows.values()]) });
+      const models = summaries([...rows.values()]);
+      peers.push({ file, ...header, models, weights: loadedWeights(lines) });
     } else if (kind === 'peers-completions-run') {
       const { header, rows } = parseCompletions(text, file);
-      completions.push({ file, header, groups: completionSummaries([...rows.values()]) });
+      const groups = completionSummaries([...rows.values()]);
+      completions.push({ file, header, groups, weights: loadedWeights(lines) });
     } else if (kind === 'infilling-run') {
-      infilling.push({ file, results: parseInfilling(text, file) });
+      const results = parseInfilling(text, file);
+      infilling.push({ file, results, model: completingModel(lines[0]) });
     } else if (kind === 'judge-run') {
       judged.push({ file, text });
     } else {
@@ -136,7 +159,15 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     heads.push(await headsMeasures(path, file, text));
   }
   const judges = judged.map(({ file, text }) => judgeFigures(file, parseJudge(text, file), runs));
-  return { runs, peers, completions, judges, infilling, heads, files };
+  return { runs, peers, completions, judges, infilling, heads, refused, files };
+}
+
+/** @throws {PlacesChanged} when its texts can no longer be compared with what stands there */
+function runsOf(text: string, file: string, expected: Expected): RunFigures[] {
+  const { header, rows } = parseSteps(text, file);
+  const loaded = { file, header, rows: [...rows.values()] };
+  checkPlaces(file, loaded.rows, expected);
+  return figuresOfRun(loaded, expected);
 }
 
 /** Of every training run that was measured, with all its heads or its first ones alone. */
@@ -160,19 +191,17 @@ async function headsMeasures(path: string, file: string, text: string): Promise<
   return { file, name, base, kind: heads.kind, layers: heads.layers, ...measures, dynamic };
 }
 
-/** @throws when a file of bench/steps has no rows */
+/** @throws when a file of bench/steps has no rows, or cannot be scored */
 export async function loadRun(path: string, root: string): Promise<RunFigures> {
   const file = relative(root, path);
-  const { header, rows } = parseSteps(await readFile(path, 'utf8'), file);
-  const loaded = { file, header, rows: [...rows.values()] };
-  const [run] = figuresOfRun(loaded, await allExpected(root));
+  const [run] = runsOf(await readFile(path, 'utf8'), file, await allExpected(root));
   if (!run) throw new Error(`${file} has no rows yet.`);
   return run;
 }
 
 async function allExpected(root: string): Promise<Expected> {
   const tasks = await Promise.all(KINDS.map((kind) => tasksOf(kind, root)));
-  return expectedOf(tasks.flat(), keyOf);
+  return expectedOf(tasks.flat());
 }
 
 async function listed(root: string, folders: readonly string[]): Promise<string[]> {
@@ -190,11 +219,16 @@ async function names(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).sort();
 }
 
-function kindOf(text: string): string | undefined {
-  try {
-    const header: unknown = JSON.parse(text.slice(0, text.indexOf('\n')));
-    return z.object({ kind: z.string() }).parse(header).kind;
-  } catch {
-    return undefined;
-  }
+/** Of JSONL, a half-written last line aside. */
+function linesOf(text: string): unknown[] {
+  return text.split('\n').flatMap((line): unknown[] => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return [];
+    }
+  });
 }
+
+const kindOf = (header: unknown): string | undefined =>
+  z.object({ kind: z.string() }).safeParse(header).data?.kind;

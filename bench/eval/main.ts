@@ -11,11 +11,12 @@ import { loadEvidence, loadRun, RAW_FOLDERS } from './load';
 import { PARTS, planOf } from './plan';
 import { reportOf } from './report';
 import { runJobs, type JudgeChoice, type PeerGgufs } from './run';
+import { shippedModels } from './shipped';
 
 const USAGE = `npm run eval -- [OPTIONS]                  measures, resumable: the same command goes on
 npm run eval -- report [FOLDER...] [--out FILE]  bench/REPORT.md from raw results
 npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: default of OWN's places, curve of CURVE's
-  --quick            a sample of everything, for the default model: about 7 minutes on two slow cores
+  --quick            a sample of everything, for the default model: a quarter of an hour on two slow cores
   --part NAME        one part: ${PARTS.join(', ')}; repeatable
   --model ID         one model of the catalogue; repeatable
   --out FOLDER       of the results; out/eval when absent, out/eval-quick with --quick
@@ -133,15 +134,12 @@ function ggufsOf(flags: GgufFlags, models: readonly string[]): PeerGgufs {
 
 async function report(args: readonly string[], root: string): Promise<void> {
   const { values, positionals } = parse(args, { out: { type: 'string' } });
-  const catalog = await readCatalog(join(root, 'models'));
   const folders = positionals.length > 0 ? positionals.map((each) => resolve(each)) : RAW_FOLDERS;
   const evidence = await loadEvidence(root, folders);
   if (evidence.files.length === 0)
     throw new Error(`There are no raw results in ${folders.join(', ')}.`);
-  const { markdown, plots } = reportOf(
-    evidence,
-    catalog.models.map(({ id }) => id),
-  );
+  for (const why of evidence.refused) process.stderr.write(`Not scored. ${why}\n`);
+  const { markdown, plots } = reportOf(evidence, await shippedModels(root));
   const out = resolve(values.out ?? join(root, 'bench/REPORT.md'));
   const drawn = join(dirname(out), 'plots');
   await mkdir(drawn, { recursive: true });

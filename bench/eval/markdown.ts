@@ -1,4 +1,5 @@
 /** Numbers and tables of the report. Pure. */
+import { processorOf, type Environment } from '../environment';
 import type { Interval } from '../infilling/statistics';
 
 export const NOT_MEASURED = 'not measured';
@@ -17,12 +18,23 @@ export const times = (value: number): string => `${value.toFixed(2)} ×`;
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const points = (share: number): string =>
   `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
-export const threadsOf = (count: number): string => `${count} thread${count === 1 ? '' : 's'}`;
+export const threadsOf = (count: number | null): string =>
+  count === null ? 'threads of the engine’s choice' : `${count} thread${count === 1 ? '' : 's'}`;
+export const machineName = (environment: Environment | undefined): string =>
+  environment
+    ? `${processorOf(environment)}, ${environment.cores} cores`
+    : 'a machine not recorded';
+/** Of a run: whether it was of those that are shipped. */
+export const weightsName = (current: boolean): string => (current ? 'shipped' : 'earlier');
+/** Parts of a sentence; empty ones are left out. */
+export const listOf = (...parts: readonly string[]): string =>
+  parts.filter((part) => part !== '').join('; ');
 export const range = ({ low, high }: Interval, format: (value: number) => string): string =>
   `${format(low)} to ${format(high)}`;
 
-/** A link from bench/REPORT.md to a file of the checkout. */
+/** A link from bench/REPORT.md to a file of the checkout; of a run of training with the run's folder. */
 export function linkTo(file: string): string {
   const path = file.startsWith('bench/') ? file.slice('bench/'.length) : `../${file}`;
-  return `[${file.split('/').at(-1) ?? file}](${path})`;
+  const parts = file.startsWith('training/') ? 2 : 1;
+  return `[${file.split('/').slice(-parts).join('/')}](${path})`;
 }

@@ -80,6 +80,8 @@ const SAMPLE_OF_LONG = 100;
 const SAMPLE_WITHOUT_HEADS = 100;
 /** Places of the held-out files, a fair sample of all. */
 const HELD_OUT = 160;
+/** Own places, one of a file: as many as can show something, and a few more. */
+const OWN = 160;
 /** What may become a default; 1 needs no showing. */
 const CALIBRATED_THRESHOLDS = [0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5];
 const OPEN_THRESHOLDS = [0.8, 0.6, 0.4, 0.2, 0];
@@ -164,7 +166,7 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
   jobs.push(
     job('ablation', 'line', modes, sample(200, 4)),
     job('ablation', 'held-out', modes, sample(100, 1)),
-    job('calibration', 'own', calibrating, sample(120, 2)),
+    job('calibration', 'own', calibrating, sample(OWN, 2)),
   );
   const open = ['ar', ...fast(OPEN_THRESHOLDS)];
   const length = (tokens: number) => ({ maxTokens: quick ? 64 : tokens });

@@ -55,7 +55,7 @@ export async function runJobs(jobs: readonly Job[], options: RunOptions): Promis
     } else if (job.type === 'steps') {
       whole = (await runSteps(job, options, say)) && whole;
     } else if (job.type === 'peers') {
-      runPeers(job, options);
+      whole = runPeers(job, options) && whole;
     } else {
       whole = (await runJudging(job, options, say)) && whole;
     }
@@ -115,17 +115,21 @@ async function runJudging(
   }
 }
 
-/** With the model's own file, and then with every other one that was named for it. */
-function runPeers(
+/**
+ * With the model's own file, and then with every other one that was named for it. bench/peers does not say
+ * whether it is done, so what ends behind the time counts as unfinished.
+ */
+export function runPeers(
   { name, model, completions, threads, quick }: PeersJob,
   { root, folder, until, ggufs, ...options }: RunOptions,
-): void {
+  run: typeof runNode = runNode,
+): boolean {
   const own = ggufs.own.get(model);
   const drafting = completions ? ggufs.drafting.get(model) : undefined;
   for (const peer of [undefined, ...(ggufs.peers.get(model) ?? [])]) {
     const minutes = (until - performance.now()) / 60_000;
-    if (minutes <= 0) return;
-    const args = [
+    if (minutes <= 0) return false;
+    run(root, [
       ...[join(root, 'bench/peers/peers.mjs'), '--model', model],
       ...['--threads', String(threads ?? options.threads)],
       ...['--out', join(folder, `${name}.jsonl`)],
@@ -135,9 +139,14 @@ function runPeers(
       ...(completions ? ['--completions'] : []),
       ...(Number.isFinite(minutes) ? ['--minutes', String(minutes)] : []),
       ...(quick ? ['--quick'] : []),
-    ];
-    const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
-    if (error) throw error;
-    if (status !== 0) throw new Error(`bench/peers ended with exit code ${String(status)}.`);
+    ]);
   }
+  return performance.now() <= until;
+}
+
+/** @throws when it ends with an error */
+function runNode(root: string, args: readonly string[]): void {
+  const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`bench/peers ended with exit code ${String(status)}.`);
 }

@@ -3,7 +3,6 @@
  * the whole is to what stands there. Known from the text and the place alone, so rows need not hold it.
  */
 import { completedLine } from '../infilling/rule';
-import type { StepTask } from '../steps/tasks';
 import { editSimilarity } from './statistics';
 
 /** A measure of quality in [0, 1]. */
@@ -16,18 +15,6 @@ export const MEASURE_NAMES: Readonly<Record<Measure, string>> = {
   exact: 'first line equal',
   similarity: 'edit similarity',
 };
-
-/** What stands at each place, by kind and id; places of prose have nothing. */
-export type Expected = ReadonlyMap<string, string>;
-
-export function expectedOf(
-  tasks: readonly StepTask[],
-  keyOf: (task: StepTask) => string,
-): Expected {
-  return new Map(
-    tasks.flatMap((task) => (task.prompt === undefined ? [[keyOf(task), task.expected]] : [])),
-  );
-}
 
 /** Undefined where the measure does not apply: no tests were run, or nothing is known of the place. */
 export function scoreOf(

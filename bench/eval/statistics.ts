@@ -1,42 +1,24 @@
 /** What the evidence is judged by. Pure; every function has tests against values made by hand or NumPy. */
-import { bootstrap } from '../bootstrap';
-import type { Interval } from '../infilling/statistics';
+import type { Difference } from '../steps/paired';
 
 /** How far below plain decoding the lower end of the interval may lie: two points. */
 export const SAME_QUALITY_MARGIN = 0.02;
 
-export interface Difference {
-  readonly tasks: number;
-  /** Mean score of plain decoding, and of the other mode. */
-  readonly plain: number;
-  readonly own: number;
-  /** Own less plain. */
-  readonly difference: number;
-  /** 95 %, bootstrap over tasks. */
-  readonly interval: Interval;
-}
-
-/** A score of plain decoding on a task and another mode's on the same one; 0 and 1 for tests. */
-export type ScorePair = readonly [plain: number, own: number];
-
-/** Of paired scores; NaN without any. */
-export function pairedDifference(pairs: readonly ScorePair[], seed = 1): Difference {
-  const differences = pairs.map(([plain, own]) => own - plain);
-  return {
-    tasks: pairs.length,
-    plain: mean(pairs.map(([plain]) => plain)),
-    own: mean(pairs.map(([, own]) => own)),
-    difference: mean(differences),
-    interval: bootstrap(differences, mean, seed),
-  };
-}
+/**
+ * Independent tasks, or problems and files that they are of, below which nothing is shown: with none worse
+ * among 150, up to 3 in 150 may be (rule of three), which is the margin.
+ */
+export const FEWEST = 150;
 
 /**
  * Whether a mode is as good as plain decoding: the lower end of the interval is no more than two points
- * below. Few tasks have a wide interval, and so seldom show it; none never do.
+ * below, and there is enough that it rests on.
  */
-export function sameQuality({ interval }: Pick<Difference, 'interval'>): boolean {
-  return interval.low >= -SAME_QUALITY_MARGIN;
+export function sameQuality({
+  interval,
+  clusters,
+}: Pick<Difference, 'interval' | 'clusters'>): boolean {
+  return clusters >= FEWEST && interval.low >= -SAME_QUALITY_MARGIN;
 }
 
 /** Share of steps with 1, 2, … tokens. */

@@ -1,6 +1,6 @@
 /** The results file of this bench: what was run on which device, then one row for each thing measured. */
 import { z } from 'zod';
-import { environmentSchema } from '../environment';
+import { environmentSchema, machineOf } from '../environment';
 import { resultsFile, type Results as ResultsOf } from '../results-file';
 import { outcomeSchema } from '../steps/results';
 
@@ -90,8 +90,7 @@ export function keyOf(of: Row): string {
 
 /** What rows of one file have in common. */
 function setUp({ provider, device, deviceName, quick, environment }: RunHeader): string {
-  const { processor, cores, onnxruntime } = environment;
-  return JSON.stringify([provider, device, deviceName, quick, processor, cores, onnxruntime]);
+  return JSON.stringify([provider, device, deviceName, quick, machineOf(environment)]);
 }
 
 export const { parseResults, readResults, openResults } = resultsFile<RunHeader, Row>({

@@ -12,7 +12,7 @@ import { dataDirectory, type Precision } from '../../src/models/paths';
 import { appendRow } from '../results-file';
 import type { ModeSpec } from '../steps/modes';
 import type { ResultRow } from '../steps/results';
-import { runTasks } from '../steps/run';
+import { CACHE_MEGABYTES, runTasks } from '../steps/run';
 import { tasksOf, type StepTask } from '../steps/tasks';
 import { deviceMemory, residentMemory } from './machine';
 import { runPeer } from './peer';
@@ -175,7 +175,7 @@ async function withEngine(
   const engine = new Engine({ worker: join(run.root, 'dist', 'worker.js') });
   try {
     const provider = side === 'gpu' ? run.provider : CPU;
-    const { loadMs } = await engine.load(files, { provider });
+    const { loadMs } = await engine.load(files, { provider, cacheMegabytes: CACHE_MEGABYTES });
     await use(engine, loadMs);
   } finally {
     await engine.dispose();

@@ -1,18 +1,21 @@
 /** The harness's command line; README.md beside it describes its use. */
 import { basename, join } from 'node:path';
+import { hashFile } from '../../src/models/files';
 import { askCommand, ownSolutions, readCompletions, type Answer, type Order } from './completer';
 import { parse, tell, UsageError, whole } from '../command-line';
+import { environmentOf } from '../environment';
 import { appendRow } from '../results-file';
 import { createEvaluator } from './evaluate';
 import { openResults, readResults, type RunHeader } from './results';
 import { evaluateAll } from './run';
+import { ownCommand, versionOf } from './subject';
 import { compareResults, describeComparison, describeSummary, summarize } from './summary';
 import { readTasks, selectTasks, type InfillingTask } from './tasks';
 
 const USAGE = `usage:
   infilling run --out FILE [--count N] [--seed N] [--order suffix-first|prefix-first]
             [--max-tokens N] [--jobs N] [--tasks FILE]
-            (--completions FILE | --canonical | -- COMMAND ARGUMENT...)
+            (--completions FILE | --canonical | [--label NAME] -- COMMAND ARGUMENT...)
   infilling summary FILE... [--json]
   infilling compare FIRST SECOND [--json]`;
 
@@ -34,13 +37,21 @@ async function run(args: readonly string[], folder: string): Promise<void> {
     },
     completions: { type: 'string' },
     canonical: { type: 'boolean', default: false },
+    label: { type: 'string' },
   });
   if (positionals.length > 0) throw new UsageError(`Unexpected ${positionals.join(' ')}.`);
-  const { out, completions, canonical } = values;
+  const { out, completions, canonical, label } = values;
   if (out === undefined) throw new UsageError('run needs --out FILE.');
   const given = [command.length > 0, completions !== undefined, canonical].filter(Boolean);
   if (given.length !== 1) {
     throw new UsageError('run needs one of --completions, --canonical, or a command behind --.');
+  }
+  const root = join(folder, '../..');
+  const own = ownCommand(command, root);
+  if (command.length > 0 && own === undefined && label === undefined) {
+    throw new UsageError(
+      'A command that is not this checkout’s own needs --label NAME: which model it completes with, and which version.',
+    );
   }
   const order = orderOf(values.order);
   const maxTokens = whole('--max-tokens', values['max-tokens']);
@@ -55,6 +66,10 @@ async function run(args: readonly string[], folder: string): Promise<void> {
     order,
     maxTokens,
     source: canonical ? 'canonical' : completions ? basename(completions) : command.join(' '),
+    ...(completions !== undefined && { completionsSha256: (await hashFile(completions)).sha256 }),
+    ...(own && { model: await versionOf(own, root) }),
+    ...(label !== undefined && { label }),
+    environment: environmentOf(root),
   };
   const evaluator = await createEvaluator(join(folder, 'runner.py'));
   const there = await openResults(out, header);

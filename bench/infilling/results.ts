@@ -1,5 +1,7 @@
 /** The results file of this harness: what was run, then what became of each task. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { environmentSchema, machineOf, modelVersionSchema } from '../environment';
 import { resultsFile, type Results as ResultsOf } from '../results-file';
 
 const header = z.object({
@@ -12,6 +14,14 @@ const header = z.object({
   maxTokens: z.number(),
   /** The command, the completions file, or `canonical`. */
   source: z.string(),
+  /** SHA-256 of the completions file. */
+  completionsSha256: z.string().optional(),
+  /** What the command completes with: the model, where the command is this checkout's. */
+  model: modelVersionSchema.optional(),
+  /** What a command of another kind is said to complete with. */
+  label: z.string().optional(),
+  /** Older files lack this, and what comes before it. */
+  environment: environmentSchema.optional(),
 });
 
 const row = z.object({
@@ -36,7 +46,16 @@ export type ResultRow = z.infer<typeof row>;
 
 export type Results = ResultsOf<RunHeader, ResultRow>;
 
-const TOLD_APART_BY = ['tasks', 'seed', 'order', 'maxTokens', 'source'] as const;
+/** What rows of one file have in common. */
+const setUp = ({ environment, ...run }: RunHeader) => ({
+  ...run,
+  machine: environment && machineOf(environment),
+});
+
+const TOLD_APART_BY = [
+  ...['tasks', 'seed', 'order', 'maxTokens', 'source', 'completionsSha256'],
+  ...['model', 'label', 'machine'],
+] as const satisfies readonly (keyof ReturnType<typeof setUp>)[];
 
 /** Rows by their task's id. */
 export const { parseResults, readResults, openResults } = resultsFile<RunHeader, ResultRow>({
@@ -45,8 +64,10 @@ export const { parseResults, readResults, openResults } = resultsFile<RunHeader,
   row,
   keyOf: ({ id }) => id,
   madeOtherwise(found, wanted) {
-    const key = TOLD_APART_BY.find((name) => found[name] !== wanted[name]);
+    const [one, other] = [setUp(found), setUp(wanted)];
+    const key = TOLD_APART_BY.find((name) => !isDeepStrictEqual(one[name], other[name]));
     if (key === undefined) return undefined;
-    return `with ${key} ${JSON.stringify(found[key])}, not ${JSON.stringify(wanted[key])}`;
+    const told = (value: unknown) => JSON.stringify(value) ?? 'none';
+    return `with ${key} ${told(one[key])}, not ${told(other[key])}`;
   },
 });

@@ -1,12 +1,18 @@
 /** What is compared, and both sides of it with a model loaded. */
+import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
 import type { TextTokenizer, PromptFormat } from '../../src/completion/types';
+import type { ModelFiles } from '../../src/engine/protocol';
+import { filesWithDefaults } from '../../src/engine/select-model';
 import { loadTokenizer, type EngineTokenizer } from '../../src/engine/tokenizer';
 import { findModel, readCatalog } from '../../src/models/catalog';
+import { hashFile } from '../../src/models/files';
 import { installModel } from '../../src/models/install';
-import type { InstalledModel } from '../../src/models/installed';
 import { dataDirectory } from '../../src/models/paths';
 import { obtainModelFile } from '../../src/models/source';
+import { modelVersionOf } from '../environment';
+import type { Subject } from './loaded';
 import { ours, peer, type Side } from './sides';
 
 export interface Comparison {
@@ -27,13 +33,10 @@ export interface Comparison {
   readonly until: number;
 }
 
-/** What results call the peer's file. */
-export const peerName = ({ peerFile }: Comparison): string =>
-  peerFile === undefined ? 'same' : basename(peerFile);
-
 /** A model that is installed, and what the peer loads of it. */
 export interface Prepared {
-  readonly model: InstalledModel;
+  readonly subject: Subject;
+  readonly model: ModelFiles;
   readonly gguf: string;
   readonly format: PromptFormat;
   readonly tokenizer: EngineTokenizer;
@@ -41,7 +44,7 @@ export interface Prepared {
 
 /** Installs the model where it is not. */
 export async function prepare(
-  { folder, files, peerFile }: Comparison,
+  { folder, files, peerFile, draftFile }: Comparison,
   id: string,
 ): Promise<Prepared> {
   const suite = join(folder, '../../models');
@@ -51,10 +54,33 @@ export async function prepare(
   // Checks the file against the catalogue's hash, or downloads it; it stays for the next time.
   const source = await obtainModelFile({ home, entry, from, onProgress: () => undefined });
   const place = { suite, home, id, precision: 'int8' } as const;
-  const model = await installModel({ ...place, from: source.path });
-  const tokenizer = await loadTokenizer(model.tokenizer);
+  const installed = await installModel({ ...place, from: source.path });
+  const model = await filesWithDefaults(suite, installed);
   const gguf = peerFile === undefined ? source.path : resolve(peerFile);
-  return { model, gguf, format: entry.prompt, tokenizer };
+  const loaded = {
+    model: await modelVersionOf(installed, model),
+    peerSha256: peerFile === undefined ? entry.source.sha256 : await sha256Of(gguf),
+    ...(draftFile !== undefined && { draftSha256: await sha256Of(resolve(draftFile)) }),
+  };
+  const name = peerFile === undefined ? 'same' : basename(peerFile);
+  const tokenizer = await loadTokenizer(installed.tokenizer);
+  return {
+    subject: { model: id, peer: name, loaded },
+    model,
+    gguf,
+    format: entry.prompt,
+    tokenizer,
+  };
+}
+
+const sha256Of = async (path: string): Promise<string> => (await hashFile(path)).sha256;
+
+const packageFile = z.object({ version: z.string() });
+
+/** Version of node-llama-cpp. */
+export async function peerVersion(folder: string): Promise<string> {
+  const path = join(folder, 'node_modules/node-llama-cpp/package.json');
+  return packageFile.parse(JSON.parse(await readFile(path, 'utf8'))).version;
 }
 
 export interface Sides {
@@ -64,24 +90,35 @@ export interface Sides {
   close(): Promise<void>;
 }
 
-/** Both sides, loaded. */
+/** Both sides, loaded one after the other. */
 export async function openSides(
   { folder, draftFile, threads }: Comparison,
   { model, gguf, format, tokenizer }: Prepared,
   contextLength: number,
+  first: 'ours' | 'theirs' = 'ours',
 ): Promise<Sides> {
   const options = { threads, contextLength };
-  const first = ours(join(folder, '../../dist/worker.js'), model, options);
+  const left = ours(join(folder, '../../dist/worker.js'), model, options);
   const draft = draftFile === undefined ? undefined : resolve(draftFile);
-  const second = peer(folder, { gguf, draft }, stopTokens(format, tokenizer), options);
-  const close = async () => void (await Promise.all([first.close(), second.close()]));
+  const right = peer(folder, { gguf, draft }, stopTokens(format, tokenizer), options);
+  const close = async () => void (await Promise.all([left.close(), right.close()]));
   try {
-    const loadMs = { ours: await first.load(), theirs: await second.load() };
-    return { ours: first, theirs: second, loadMs, close };
+    return { ours: left, theirs: right, loadMs: await loadBoth(left, right, first), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** @returns ms */
+export async function loadBoth(
+  ours: Side,
+  theirs: Side,
+  first: 'ours' | 'theirs',
+): Promise<Sides['loadMs']> {
+  if (first === 'ours') return { ours: await ours.load(), theirs: await theirs.load() };
+  const ms = await theirs.load();
+  return { ours: await ours.load(), theirs: ms };
 }
 
 /** Ids that end a text; not every model has them all. */

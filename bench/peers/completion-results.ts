@@ -1,7 +1,8 @@
 /** The results file of whole completions: one row a task, with what every way made of it. */
 import { z } from 'zod';
-import { environmentSchema } from '../environment';
+import { environmentSchema, machineOf } from '../environment';
 import { resultsFile, type Results } from '../results-file';
+import { loadedSchema } from './loaded';
 
 /** Our plain and exact mode; llama.cpp's plain decoding and its own two kinds of speculation. */
 export const WAYS = ['ar', 'exact', 'llama', 'llama-lookup', 'llama-draft'] as const;
@@ -36,6 +37,8 @@ const row = z.object({
   model: z.string(),
   /** What the peer loaded: `same`, or the name of another quantisation's file. */
   peer: z.string(),
+  /** Older rows lack this. */
+  loaded: loadedSchema.optional(),
   /** Group of prompts: about so many tokens. */
   context: z.number(),
   task: z.string(),
@@ -55,10 +58,13 @@ export const completionKey = ({
 }: Pick<CompletionRow, 'model' | 'peer' | 'context' | 'task'>): string =>
   JSON.stringify([model, peer, context, task]);
 
-/** What rows of one file have in common; a commit that changes a document need not end a run. */
+/** A task that lacks a way is measured again in all of them, so that they are of one moment. */
+export const isDone = (row: CompletionRow | undefined, ways: readonly Way[]): boolean =>
+  row !== undefined && ways.every((way) => row.ways[way]);
+
+/** What rows of one file have in common. */
 function setUp({ threads, maxTokens, peer, environment }: CompletionHeader): string {
-  const { processor, cores, onnxruntime } = environment;
-  return JSON.stringify([threads, maxTokens, peer, processor, cores, onnxruntime]);
+  return JSON.stringify([threads, maxTokens, peer, machineOf(environment)]);
 }
 
 export const { parseResults, readResults, openResults } = resultsFile<

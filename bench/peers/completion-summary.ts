@@ -1,6 +1,12 @@
 /** From whole completions to the figures of each way. Pure. */
 import { table, type Align } from '../../src/cli/table';
-import { WAYS, type CompletionOutcome, type CompletionRow, type Way } from './completion-results';
+import {
+  isDone,
+  WAYS,
+  type CompletionOutcome,
+  type CompletionRow,
+  type Way,
+} from './completion-results';
 
 /** Of one way, over the tasks of one group. */
 export interface WayFigures {
@@ -30,7 +36,10 @@ export interface CompletionSummary {
   readonly ways: readonly WayFigures[];
 }
 
-/** One for each model, file of the peer's and group, contexts ascending. */
+/**
+ * One for each model, file of the peer's and group, contexts ascending. Ways are compared on the tasks that
+ * all of them have.
+ */
 export function completionSummaries(rows: readonly CompletionRow[]): CompletionSummary[] {
   const groups = new Map<string, CompletionRow[]>();
   for (const row of rows) {
@@ -39,11 +48,13 @@ export function completionSummaries(rows: readonly CompletionRow[]): CompletionS
   }
   return [...groups.values()]
     .flatMap((group) => {
-      const [first] = group;
+      const measured = WAYS.filter((way) => group.some((row) => row.ways[way]));
+      const common = group.filter((row) => isDone(row, measured));
+      const [first] = common;
       if (!first) return [];
       const { model, peer, context } = first;
-      const promptTokens = median(group.map((row) => row.promptTokens));
-      const ways = WAYS.flatMap((way) => figuresOf(way, group));
+      const promptTokens = median(common.map((row) => row.promptTokens));
+      const ways = measured.flatMap((way) => figuresOf(way, common));
       return [{ model, peer, context, promptTokens, ways }];
     })
     .sort((a, b) => compare(a.model, b.model) || compare(a.peer, b.peer) || a.context - b.context);

@@ -2,14 +2,13 @@
  * Whole completions of both sides: the same prompts, from an empty cache, each task in one way after
  * the other. The order of the ways turns from task to task.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { environmentOf } from '../environment';
 import { appendRow } from '../results-file';
-import { openSides, peerName, prepare, type Comparison, type Sides } from './comparison';
+import { openSides, peerVersion, prepare, type Comparison, type Sides } from './comparison';
 import {
   completionKey,
+  isDone,
   openResults,
   readResults,
   type CompletionHeader,
@@ -26,6 +25,7 @@ import {
   QUICK_GROUPS,
   type CompletionTask,
 } from './completion-tasks';
+import { checkLoaded } from './loaded';
 
 /** Whether every task is measured. */
 export async function measureCompletions(comparison: Comparison): Promise<boolean> {
@@ -37,10 +37,12 @@ export async function measureCompletions(comparison: Comparison): Promise<boolea
   const groups = quick ? QUICK_GROUPS : GROUPS;
   for (const model of models) {
     const prepared = await prepare(comparison, model);
+    const { subject } = prepared;
+    checkLoaded(out, done.values(), subject);
     const all = await completionTasks(groups, root, prepared);
     const keyOf = ({ context, id: task }: CompletionTask) =>
-      completionKey({ model, peer: peerName(comparison), context, task });
-    const missing = all.filter((task) => !done.has(keyOf(task)));
+      completionKey({ ...subject, context, task });
+    const missing = all.filter((task) => !isDone(done.get(keyOf(task)), ways));
     if (missing.length === 0) continue;
     const sides = await openSides(comparison, prepared, CONTEXT_LENGTH);
     try {
@@ -50,7 +52,7 @@ export async function measureCompletions(comparison: Comparison): Promise<boolea
         const made = await measured(sides, task, ways, turn);
         const { id, context, prompt } = task;
         await appendRow(out, {
-          ...{ model, peer: peerName(comparison), context, task: id },
+          ...{ ...subject, context, task: id },
           ...{ promptTokens: prompt.length, ways: made },
         } satisfies CompletionRow);
         process.stderr.write(`${model} ${context} ${turn + 1}/${missing.length} ${id}\n`);
@@ -62,14 +64,10 @@ export async function measureCompletions(comparison: Comparison): Promise<boolea
   return true;
 }
 
-const packageFile = z.object({ version: z.string() });
-
 async function headerOf({ folder, threads }: Comparison, root: string): Promise<CompletionHeader> {
-  const path = join(folder, 'node_modules/node-llama-cpp/package.json');
-  const { version } = packageFile.parse(JSON.parse(await readFile(path, 'utf8')));
   return {
     ...{ kind: 'peers-completions-run', version: 1, threads, maxTokens: MAX_TOKENS },
-    ...{ peer: version, environment: environmentOf(root) },
+    ...{ peer: await peerVersion(folder), environment: environmentOf(root) },
   };
 }
 

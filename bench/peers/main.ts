@@ -46,6 +46,9 @@ async function compare(args: readonly string[], folder: string): Promise<void> {
   if ((peerFile ?? draftFile) !== undefined && model === undefined) {
     throw new UsageError('--peer-gguf and --draft-gguf need --model.');
   }
+  if (draftFile !== undefined && !completions) {
+    throw new UsageError('--draft-gguf needs --completions.');
+  }
   const minutes = Number(values.minutes ?? Infinity);
   if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0.');
   const name = completions ? 'peers-completions' : 'peers';

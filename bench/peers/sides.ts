@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Engine, modelFiles } from '../../src/engine/client';
-import type { InstalledModel } from '../../src/models/installed';
+import { Engine } from '../../src/engine/client';
+import type { ModelFiles } from '../../src/engine/protocol';
 import { completedLine } from '../infilling/rule';
 import type { CompletionOutcome, Way } from './completion-results';
 import { MAX_TOKENS, type CompletionTask } from './completion-tasks';
@@ -14,10 +14,10 @@ import { MAX_TOKENS, type CompletionTask } from './completion-tasks';
 export interface Measured {
   /** ms a token. */
   readonly prefillMs: number;
-  /** Of a step with one row, ms; one entry a step, or the median of several. */
+  /** Of steps with one row, ms; one entry a step. */
   readonly stepMs: readonly number[];
-  /** Of a step with three rows, ms; only our side takes several rows of one sequence. */
-  readonly threeRowsMs?: number | undefined;
+  /** Of steps with three rows, ms; only our side takes several rows of one sequence. */
+  readonly threeRowsMs?: readonly number[];
 }
 
 export interface Memory {
@@ -32,7 +32,8 @@ export interface Side {
   readonly name: string;
   /** Time to load, in its process, ms. */
   load(): Promise<number>;
-  measure(context: number, repeats: number): Promise<Measured>;
+  /** @param steps as many are measured; one more warms up */
+  measure(context: number, steps: number): Promise<Measured>;
   /** A whole completion, nothing of the prompt being in the cache. */
   complete(task: CompletionTask, way: Way): Promise<Completed>;
   memory(): Memory;
@@ -44,23 +45,40 @@ export interface SideOptions {
   readonly contextLength: number;
 }
 
-export function ours(worker: string, model: InstalledModel, options: SideOptions): Side {
+export function ours(worker: string, model: ModelFiles, options: SideOptions): Side {
   const engine = new Engine({ worker });
   return {
     name: 'DynaMo',
     async load() {
       // One state alone: no prompt is there already when it is asked for in another mode.
-      const { loadMs } = await engine.load(modelFiles(model), { ...options, cacheMegabytes: 0 });
+      const { loadMs } = await engine.load(model, { ...options, cacheMegabytes: 0 });
       return loadMs;
     },
-    async measure(context, repeats) {
-      const { prefillMs, stepMs } = await engine.measure({ rows: 3, context, repeats });
-      return { prefillMs, stepMs: stepMs.slice(0, 1), threeRowsMs: stepMs[2] };
-    },
+    measure: (context, steps) => measureOwn(engine, context, steps),
     complete: (task, way) => ownCompletion(engine, task, way === 'exact' ? 'exact' : 'ar'),
     memory: () => memoryOf(engine.pid ?? 0),
     close: () => engine.dispose(),
   };
+}
+
+/**
+ * The engine tells the median of a call's steps, so each step is a call; its first one warms up. Each has a
+ * prefill, of which the first counts, as the peer has one.
+ */
+export async function measureOwn(
+  engine: Pick<Engine, 'measure'>,
+  context: number,
+  steps: number,
+): Promise<Measured> {
+  let prefillMs: number | undefined;
+  const [stepMs, threeRowsMs]: [number[], number[]] = [[], []];
+  for (let i = 0; i < steps; i++) {
+    const measured = await engine.measure({ rows: 3, context, repeats: 1 });
+    prefillMs ??= measured.prefillMs;
+    stepMs.push(...measured.stepMs.slice(0, 1));
+    threeRowsMs.push(...measured.stepMs.slice(2, 3));
+  }
+  return { prefillMs: prefillMs ?? NaN, stepMs, threeRowsMs };
 }
 
 async function ownCompletion(
@@ -140,7 +158,7 @@ export function peer(
   return {
     name: 'llama.cpp',
     load: async () => loaded.parse(await ask({ load: gguf, draft, ...options })).loadMs,
-    measure: async (context, repeats) => measured.parse(await ask({ context, repeats })),
+    measure: async (context, steps) => measured.parse(await ask({ context, repeats: steps })),
     async complete({ prompt, line }, way) {
       const speculation = SPECULATION[way as keyof typeof SPECULATION];
       const request = { complete: prompt, stop, line, maxTokens: MAX_TOKENS, speculation };

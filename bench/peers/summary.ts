@@ -1,7 +1,7 @@
 /** From what was measured to the lines of the table. Pure. */
-import type { Row } from './results';
+import { isRound, type LoadRow, type RoundRow, type Row } from './results';
 
-/** Over all rounds. */
+/** Over all single steps, prefills or processes. */
 export interface Figure {
   readonly median: number;
   readonly least: number;
@@ -23,7 +23,7 @@ export interface Summary {
   readonly lines: readonly Line[];
 }
 
-/** One for each model and file of the peer's. */
+/** One for each model and file of the peer's that any round was measured of. */
 export function summaries(rows: readonly Row[]): Summary[] {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
@@ -31,18 +31,20 @@ export function summaries(rows: readonly Row[]): Summary[] {
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
   return [...groups.values()].flatMap((group) => {
-    const [first] = group;
+    const first = group.find(isRound);
     return first ? [{ model: first.model, peer: first.peer, lines: linesOf(group) }] : [];
   });
 }
 
-function linesOf(rows: readonly Row[]): Line[] {
+function linesOf(all: readonly Row[]): Line[] {
+  const rows = all.filter(isRound);
   const contexts = [...new Set(rows.map(({ context }) => context))].sort((a, b) => a - b);
   const lines: Line[] = [];
-  const against = (what: string, unit: string, of: readonly Row[], value: Value) => {
+  const against = <T>(what: string, unit: string, of: readonly Both<T>[], value: Value<T>) => {
     const [ours, theirs] = [figure(of, 'ours', value), figure(of, 'theirs', value)];
     lines.push({ what, unit, ours, theirs, ratio: ours.median / theirs.median });
   };
+  const steps = stepsOf(rows);
   const itself = (what: string, a: Figure, b: Figure) =>
     lines.push({ what, unit: 'ms', ours: a, ratio: a.median / b.median });
   const at = (context: number) => rows.filter((row) => row.context === context);
@@ -53,7 +55,8 @@ function linesOf(rows: readonly Row[]): Line[] {
   for (const context of contexts) {
     against(`prefill of ${context}`, 'ms a token', at(context), ({ prefillMs }) => [prefillMs]);
   }
-  against('loading', 'ms', rows, ({ loadMs }) => [loadMs]);
+  const loads = loadsOf(all);
+  if (loads.length > 0) against('loading', 'ms', loads, ({ loadMs }) => [loadMs]);
   // Memory grows as contexts do, so that of the longest one counts.
   const last = contexts.at(-1) ?? 0;
   const megabytes = (bytes: number) => [bytes / 1e6];
@@ -71,18 +74,40 @@ function linesOf(rows: readonly Row[]): Line[] {
   return lines;
 }
 
-type SideFigures = Row['ours'];
-type Value = (side: SideFigures) => number | readonly number[];
+interface Both<T> {
+  readonly ours: T;
+  readonly theirs: T;
+}
+type Value<T> = (side: T) => number | readonly number[];
 
-const steps: Value = ({ stepMs }) => stepMs;
+/**
+ * Single steps, or the median of each round where our engine told no more, as in older files: a median of
+ * many steps is never put beside single ones.
+ */
+function stepsOf(rows: readonly RoundRow[]): Value<RoundRow['ours']> {
+  const single = rows.every(({ ours }) => ours.stepMs.length > 1);
+  return ({ stepMs }) => (single ? stepMs : [medianOf(stepMs)]);
+}
 
-function figure(rows: readonly Row[], side: 'ours' | 'theirs', value: Value): Figure {
-  const sorted = rows.flatMap((row) => value(row[side])).sort((a, b) => a - b);
+/** Each pair of processes once. Rows of older files repeat what loading took in theirs. */
+function loadsOf(rows: readonly Row[]): Both<{ readonly loadMs: number }>[] {
+  const older = new Map<string, Both<{ readonly loadMs: number }>>();
+  for (const { ours, theirs } of rows.filter(isRound)) {
+    if (ours.loadMs === undefined || theirs.loadMs === undefined) continue;
+    const pair = { ours: { loadMs: ours.loadMs }, theirs: { loadMs: theirs.loadMs } };
+    older.set(JSON.stringify(pair), pair);
+  }
+  return [...older.values(), ...rows.filter((row): row is LoadRow => !isRound(row))];
+}
+
+function figure<T>(rows: readonly Both<T>[], side: keyof Both<T>, value: Value<T>): Figure {
+  const values = rows.flatMap((row) => value(row[side]));
+  return { median: medianOf(values), least: Math.min(...values) };
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? NaN;
-  const even = sorted.length % 2 === 0;
-  return {
-    median: even ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper,
-    least: sorted[0] ?? NaN,
-  };
+  return sorted.length % 2 === 0 ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper;
 }

@@ -10,9 +10,11 @@ import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { completedLine, programOf, spanProgramOf } from '../infilling/rule';
 import { appendRow } from '../results-file';
 import type { ModeSpec } from './modes';
+import { checkPlaces, expectedOf } from './places';
 import { keyOf, openResults, type ResultRow, type RunHeader } from './results';
-import { runTasks } from './run';
+import { CACHE_MEGABYTES, runTasks } from './run';
 import type { StepTask } from './tasks';
+import { trunkSha256 } from './weights';
 
 export interface Measurement {
   /** Of the checkout. */
@@ -42,6 +44,7 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
   if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
   const files = await filesWithDefaults(suite, installed, measurement.heads);
+  const trunk = await trunkSha256(suite, installed.entry, precision);
   const trained = installed.heads.sets.find(({ name }) => name === files.heads?.name);
   const header: RunHeader = {
     kind: 'steps-run',
@@ -53,11 +56,15 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
     maxTokens,
     threads: threads ?? null,
     ...(trained && { headsSha256: trained.description.sha256 }),
+    ...(trunk !== undefined && { trunkSha256: trunk }),
+    cacheMegabytes: CACHE_MEGABYTES,
     ...(files.defaults?.rows !== undefined && { rows: files.defaults.rows }),
     environment: environmentOf(root),
   };
   await mkdir(dirname(out), { recursive: true });
   const there = await openResults(out, header);
+  const found = tasks.flatMap((task) => there.get(keyOf(task)) ?? []);
+  checkPlaces(out, found, expectedOf(tasks));
   const todo = tasks.filter((task) => !there.has(keyOf(task)));
   if (todo.length === 0) return true;
   const evaluator = measurement.test
@@ -66,7 +73,8 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const engine = new Engine({ worker: join(root, 'dist/worker.js') });
   let done = tasks.length - todo.length;
   try {
-    await engine.load(files, threads === undefined ? {} : { threads });
+    const cacheMegabytes = CACHE_MEGABYTES;
+    await engine.load(files, { cacheMegabytes, ...(threads !== undefined && { threads }) });
     const { wants, until } = measurement;
     await runTasks(engine, todo, {
       ...{ modes, wants, maxTokens, until },

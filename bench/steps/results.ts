@@ -1,6 +1,7 @@
 /** The results file of this bench: what was run, then what every mode made of each task. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { environmentSchema } from '../environment';
+import { environmentSchema, machineOf } from '../environment';
 import { resultsFile, type Results as ResultsOf } from '../results-file';
 import { KINDS } from './tasks';
 
@@ -15,6 +16,10 @@ const header = z.object({
   threads: z.number().nullable(),
   /** SHA-256 of the trained heads; newer ones may have the same name. Older files lack this. */
   headsSha256: z.string().optional(),
+  /** Of what the trunk is made of, see weights.ts. Older files lack this. */
+  trunkSha256: z.string().optional(),
+  /** What the engine was to keep of other prompts, MB. In older files modes found what others had read. */
+  cacheMegabytes: z.number().optional(),
   /** Rows of a step of exact mode at most, the model's default; where there is one. */
   rows: z.number().optional(),
   environment: environmentSchema.optional(),
@@ -42,6 +47,8 @@ export const outcomeSchema = z.object({
 const row = z.object({
   id: z.string(),
   kind: z.enum(KINDS),
+  /** Beginning of the SHA-256 of what stood there, see places.ts. Older files lack this. */
+  expectedSha256: z.string().optional(),
   modes: z.record(z.string(), outcomeSchema),
 });
 
@@ -54,11 +61,8 @@ export type Results = ResultsOf<RunHeader, ResultRow>;
 export const keyOf = ({ kind, id }: Pick<ResultRow, 'kind' | 'id'>): string => `${kind} ${id}`;
 
 /** What rows of one file have in common; a commit that changes a document need not end a run. */
-function setUp({ environment, headsSha256, ...run }: RunHeader, like: RunHeader): string {
-  const { processor, cores, onnxruntime } = environment ?? {};
-  // Files that were begun before headers told it go on without.
-  const machine = like.environment && [processor, cores, onnxruntime];
-  return JSON.stringify([run, like.headsSha256 && headsSha256, machine]);
+function setUp({ environment, ...run }: RunHeader) {
+  return { ...run, machine: environment && machineOf(environment) };
 }
 
 /** Rows by kind and id. */
@@ -68,7 +72,7 @@ export const { parseResults, readResults, openResults } = resultsFile<RunHeader,
   row,
   keyOf,
   madeOtherwise(found, wanted) {
-    return setUp(found, found) === setUp(wanted, found)
+    return isDeepStrictEqual(setUp(found), setUp(wanted))
       ? undefined
       : `by another run, ${JSON.stringify(found)}`;
   },

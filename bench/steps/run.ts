@@ -1,48 +1,69 @@
 /**
- * Decodes tasks in several modes, interleaved: a block of tasks in one mode, the same block in the
- * next, so that a machine whose speed drifts treats the modes alike. No task follows itself, because
- * its prompt's rows would still be in the cache; the order of the modes turns from block to block.
+ * Decodes tasks in several modes, all modes of a task in a row, so that a machine whose speed drifts
+ * treats them alike; their order turns from task to task. Before the first of them trunk and heads read
+ * the prompt, which is not timed: what the first mode read would be free for those behind it. The
+ * engine is to keep one state alone (`cacheMegabytes: 0`), which is the task's.
  */
 import type { Engine } from '../../src/engine/client';
 import type { CompletionResult, GenerationResult } from '../../src/engine/protocol';
 import { decodingFor, type ModeSpec } from './modes';
+import { expectedSha256 } from './places';
 import type { Outcome, ResultRow } from './results';
 import type { StepTask } from './tasks';
 
-const BLOCK = 4;
+/** Decoded to read a prompt: heads are asked at the second token. */
+const READ_TOKENS = 4;
+
+/** The engine's memory for other states than the latest one, MB: see above. */
+export const CACHE_MEGABYTES = 0;
 
 export interface TaskRun {
   readonly modes: readonly ModeSpec[];
   /** Whether a task is decoded in a mode; all are when absent. */
   readonly wants?: ((task: StepTask, mode: ModeSpec) => boolean) | undefined;
   readonly maxTokens: number;
-  /** When no more blocks are begun, on performance.now's clock. */
+  /** When no more tasks are begun, on performance.now's clock. */
   readonly until?: number | undefined;
   readonly write: (task: StepTask, row: ResultRow) => Promise<void>;
 }
 
+type Decoder = Pick<Engine, 'complete' | 'generate'>;
+type Decoding = ReturnType<typeof decodingFor> & { readonly maxTokens: number };
+
 export async function runTasks(
-  engine: Pick<Engine, 'complete' | 'generate'>,
+  engine: Decoder,
   tasks: readonly StepTask[],
-  { modes, wants = () => true, maxTokens, until, write }: TaskRun,
+  { modes, wants = () => true, maxTokens, until = Infinity, write }: TaskRun,
 ): Promise<void> {
-  for (let start = 0, turn = 0; start < tasks.length; start += BLOCK, turn++) {
-    if (until !== undefined && performance.now() > until) return;
-    const block = tasks.slice(start, start + BLOCK);
-    const outcomes = block.map((): Record<string, Outcome> => ({}));
-    for (let i = 0; i < modes.length; i++) {
-      const spec = modes[(i + turn) % modes.length] ?? '';
-      for (const [index, task] of block.entries()) {
-        const made = outcomes[index];
-        if (made && wants(task, spec))
-          made[spec] = outcomeOf(await decode(engine, task, spec, maxTokens), spec);
-      }
+  for (const [turn, task] of tasks.entries()) {
+    if (performance.now() > until) return;
+    const wanted = modes.filter((spec) => wants(task, spec));
+    await readPrompt(engine, task, wanted);
+    const made: Record<string, Outcome> = {};
+    for (let i = 0; i < wanted.length; i++) {
+      const spec = wanted[(i + turn) % wanted.length] ?? '';
+      const decoding = { ...decodingFor(spec), maxTokens };
+      made[spec] = outcomeOf(await request(engine, task, decoding), spec);
     }
-    for (const [index, task] of block.entries()) {
-      const made = outcomes[index] ?? {};
-      const ordered = Object.fromEntries(modes.flatMap((spec) => entryOf(made, spec)));
-      await write(task, { id: task.id, kind: task.kind, modes: ordered });
-    }
+    const ordered = Object.fromEntries(modes.flatMap((spec) => entryOf(made, spec)));
+    const sha256 = expectedSha256(task);
+    const place = { id: task.id, kind: task.kind, ...(sha256 && { expectedSha256: sha256 }) };
+    await write(task, { ...place, modes: ordered });
+  }
+}
+
+/**
+ * By trunk and heads, in each kind of mode: exact and fast mode keep different rows of the heads. So no
+ * mode has a process's first, slow request either.
+ */
+async function readPrompt(
+  engine: Decoder,
+  task: StepTask,
+  modes: readonly ModeSpec[],
+): Promise<void> {
+  for (const mode of new Set(modes.map((spec) => decodingFor(spec).mode))) {
+    const decoding = mode === 'fast' ? { mode, epsilon: 0 } : { mode };
+    await request(engine, task, { ...decoding, maxTokens: READ_TOKENS } as Decoding);
   }
 }
 
@@ -51,13 +72,11 @@ const entryOf = (made: Record<string, Outcome>, spec: ModeSpec) => {
   return outcome ? [[spec, outcome] as const] : [];
 };
 
-function decode(
-  engine: Pick<Engine, 'complete' | 'generate'>,
+function request(
+  engine: Decoder,
   task: StepTask,
-  spec: ModeSpec,
-  maxTokens: number,
+  decoding: Decoding,
 ): Promise<CompletionResult | GenerationResult> {
-  const decoding = { ...decodingFor(spec), maxTokens };
   if (task.prompt !== undefined) {
     const { prompt, chat, draw } = task;
     return engine.generate({ prompt, chat, ...decoding, ...draw });

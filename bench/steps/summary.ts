@@ -1,7 +1,15 @@
-/** Figures of a run, by kind of text and mode. Pure. */
+/**
+ * Figures of a run, by kind of text and mode. Pure.
+ *
+ * What is decoded counts behind the first token, which the prefill gives: the rest of fast mode's first
+ * step too. Steps are counted behind the first one, and their tokens as far as they are part of the text:
+ * what a last step said behind the line's end is thrown away.
+ */
 import { draftFigures, histogram, type DraftFigures } from '../../src/cli/step-figures';
 import { bootstrap } from '../bootstrap';
-import { comparePaired, rateInterval, type Interval } from '../infilling/statistics';
+import type { Interval } from '../infilling/statistics';
+import { CLUSTER_NAMES, clustered } from './clusters';
+import { pairedDifference, type Difference } from './paired';
 import type { Outcome, ResultRow, Results } from './results';
 
 export interface ModeFigures {
@@ -9,9 +17,11 @@ export interface ModeFigures {
   /** Decoded in this mode; there may be more in others. */
   readonly tasks: number;
   readonly tokens: number;
+  /** Behind the first one of each text. */
   readonly steps: number;
+  /** Of those. */
   readonly tokensPerStep: number;
-  /** Steps of 1, 2, … tokens. */
+  /** Of those with 1, 2, … tokens. */
   readonly lengths: readonly number[];
   readonly msPerToken: number;
   /** Decode time of plain decoding over this mode's, a token, and its 95 % interval. */
@@ -20,25 +30,20 @@ export interface ModeFigures {
   /** Tasks whose text, tokens and end are plain decoding's. */
   readonly same: number;
   readonly drafts: Readonly<Record<'head' | 'lookup', DraftFigures>>;
-  readonly passed?: PassFigures;
-}
-
-export interface PassFigures {
-  readonly rate: number;
-  readonly interval: Interval;
-  /** Rate less plain decoding's, paired by task, with its 95 % interval. */
-  readonly difference: number;
-  readonly differenceInterval: Interval;
+  /** Share of texts that pass their tests, where there are some, beside plain decoding's. */
+  readonly passed?: Difference;
 }
 
 export interface KindFigures {
-  readonly kind: string;
+  readonly kind: ResultRow['kind'];
   readonly tasks: number;
+  /** Problems or files that these are of. */
+  readonly clusters: number;
   readonly modes: readonly ModeFigures[];
 }
 
 export function figuresOf({ header, rows }: Results): KindFigures[] {
-  const kinds = new Map<string, ResultRow[]>();
+  const kinds = new Map<ResultRow['kind'], ResultRow[]>();
   for (const row of rows.values()) {
     const list = kinds.get(row.kind) ?? [];
     list.push(row);
@@ -47,29 +52,30 @@ export function figuresOf({ header, rows }: Results): KindFigures[] {
   return [...kinds].map(([kind, own]) => ({
     kind,
     tasks: own.length,
+    clusters: clustered(own).length,
     modes: header.modes.map((mode) => modeFigures(mode, own)),
   }));
 }
 
 export function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigures {
   const pairs = rows.flatMap(({ modes }): [Outcome, Outcome][] => {
-    const [plain, own] = [modes.ar, modes[mode]];
-    return plain && own ? [[plain, own]] : [];
+    const [plain, made] = [modes['ar'], modes[mode]];
+    return plain && made ? [[plain, made]] : [];
   });
   const own = pairs.map(([, outcome]) => outcome);
-  const lengths = own.flatMap(({ steps }) => steps);
-  const tokens = sum(lengths);
+  const lengths = own.flatMap(laterSteps);
   const drafts = own.flatMap((outcome) => outcome.drafts);
+  const { ratio, interval } = speedAgainst(rows, mode, 'ar');
   return {
     mode,
     tasks: pairs.length,
-    tokens,
+    tokens: sum(own.map(({ tokens }) => tokens)),
     steps: lengths.length,
-    tokensPerStep: tokens / lengths.length,
+    tokensPerStep: sum(lengths) / lengths.length,
     lengths: histogram(lengths),
-    msPerToken: sum(own.map(({ decodeMs }) => decodeMs)) / decodedTokens(own),
-    speedUp: speedUp(pairs),
-    speedUpInterval: bootstrap(pairs, speedUp),
+    msPerToken: msPerToken([decodedOf(own)]),
+    speedUp: ratio,
+    speedUpInterval: interval,
     same: pairs.filter(
       ([a, b]) => a.text === b.text && a.tokens === b.tokens && a.stopReason === b.stopReason,
     ).length,
@@ -77,47 +83,68 @@ export function modeFigures(mode: string, rows: readonly ResultRow[]): ModeFigur
       head: draftFigures(drafts, 'head'),
       lookup: draftFigures(drafts, 'lookup'),
     },
-    ...passFigures(pairs),
+    ...passFigures(mode, rows),
   };
 }
 
-/** Tokens behind the first step, which the prefill gives. */
-function decodedTokens(outcomes: readonly Outcome[]): number {
-  return sum(outcomes.map(({ steps }) => sum(steps.slice(1))));
+/** Tokens of each step behind the first one, of the last one those that are part of the text. */
+export function laterSteps({ tokens, steps }: Outcome): number[] {
+  const behind = sum(steps) - tokens;
+  return steps.map((n, i) => (i === steps.length - 1 ? n - behind : n)).slice(1);
 }
 
-/** Of decode times a token: where the texts are the same, that of decode times. */
-export function speedUp(pairs: readonly (readonly [plain: Outcome, own: Outcome])[]): number {
-  const perToken = (outcomes: readonly Outcome[]) =>
-    sum(outcomes.map(({ decodeMs }) => decodeMs)) / decodedTokens(outcomes);
-  return perToken(pairs.map(([plain]) => plain)) / perToken(pairs.map(([, own]) => own));
+/** Decode times of texts, and their tokens behind the first one, which the prefill gives. */
+interface Decoded {
+  readonly ms: number;
+  readonly tokens: number;
 }
 
-function passFigures(
-  pairs: readonly (readonly [Outcome, Outcome])[],
-): { passed: PassFigures } | object {
-  const outcomes = pairs.flatMap(([plain, own]): [boolean, boolean][] =>
-    plain.passed === undefined || own.passed === undefined ? [] : [[plain.passed, own.passed]],
+const decodedOf = (outcomes: readonly Outcome[]): Decoded => ({
+  ms: sum(outcomes.map(({ decodeMs }) => decodeMs)),
+  tokens: sum(outcomes.map(({ tokens }) => Math.max(0, tokens - 1))),
+});
+
+const msPerToken = (all: readonly Decoded[]): number =>
+  sum(all.map(({ ms }) => ms)) / sum(all.map(({ tokens }) => tokens));
+
+/**
+ * How many times as fast one mode decodes as another, on the tasks that were decoded in both, and its
+ * 95 % interval. By decode times a token: where the texts are the same, that of decode times.
+ */
+export function speedAgainst(
+  rows: readonly ResultRow[],
+  own: string,
+  other: string,
+): { readonly ratio: number; readonly interval: Interval } {
+  const common = rows.filter(({ modes }) => modes[own] && modes[other]);
+  const of = (cluster: readonly ResultRow[], mode: string) =>
+    decodedOf(cluster.flatMap(({ modes }) => modes[mode] ?? []));
+  const totals = clustered(common).map(
+    (cluster) => [of(cluster, own), of(cluster, other)] as const,
   );
-  if (outcomes.length < 2) return {};
-  const passed = outcomes.filter(([, own]) => own).length;
-  const { difference, interval } = comparePaired(outcomes);
-  return {
-    passed: {
-      rate: passed / outcomes.length,
-      interval: rateInterval(passed, outcomes.length),
-      difference,
-      differenceInterval: interval,
-    },
-  };
+  const ratio = (drawn: readonly (readonly [Decoded, Decoded])[]) =>
+    msPerToken(drawn.map(([, theirs]) => theirs)) / msPerToken(drawn.map(([ours]) => ours));
+  return { ratio: ratio(totals), interval: bootstrap(totals, ratio) };
+}
+
+function passFigures(mode: string, rows: readonly ResultRow[]): { passed: Difference } | object {
+  const tested = rows.filter(
+    ({ modes }) => modes['ar']?.passed !== undefined && modes[mode]?.passed !== undefined,
+  );
+  if (tested.length === 0) return {};
+  const score = ({ modes }: ResultRow, of: string) => Number(modes[of]?.passed);
+  const clusters = clustered(tested).map((cluster) =>
+    cluster.map((row) => [score(row, 'ar'), score(row, mode)] as const),
+  );
+  return { passed: pairedDifference(clusters) };
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 export function describe(figures: readonly KindFigures[]): string {
   const lines: string[] = [];
-  for (const { kind, tasks, modes } of figures) {
-    lines.push(`${kind}, ${tasks} tasks`);
+  for (const { kind, tasks, clusters, modes } of figures) {
+    lines.push(`${kind}, ${tasks} tasks of ${clusters} ${CLUSTER_NAMES[kind]}`);
     for (const each of modes) {
       const { low, high } = each.speedUpInterval;
       const shares = each.lengths.map((count, i) =>
@@ -139,10 +166,10 @@ export function describe(figures: readonly KindFigures[]): string {
         );
       }
       if (each.passed) {
-        const { rate, difference, differenceInterval } = each.passed;
+        const { own, difference, interval } = each.passed;
         lines.push(
-          `    tests passed ${percent(rate)}, against plain decoding ${points(difference)}` +
-            ` (${points(differenceInterval.low)} to ${points(differenceInterval.high)})`,
+          `    tests passed ${percent(own)}, against plain decoding ${points(difference)}` +
+            ` (${points(interval.low)} to ${points(interval.high)})`,
         );
       }
     }

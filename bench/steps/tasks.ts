@@ -2,7 +2,7 @@
  * What is decoded: places in code and prose of several kinds, none of which trained anything. Knows
  * nothing of engines.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readTasks, selectTasks, shuffled, type InfillingTask } from '../infilling/tasks';
@@ -40,22 +40,21 @@ const HOLE = 5;
 /** Lines behind the beginning of a file before its first place. */
 const FIRST = 6;
 
-/** This repository's own code, which calibrates and is not reported on; so many characters of each. */
+/**
+ * This repository's own code, which calibrates and is not reported on. Many files with one place of each,
+ * in the beginning: two places of a file say less than those of two files.
+ */
 const OWN = [
-  'src/completion/prompt.ts',
-  'src/decoding/drafter.ts',
-  'src/engine/supervisor.ts',
-  'src/models/gguf.ts',
-  'src/models/download.ts',
-  'src/editor/status.ts',
-  'src/cli/complete.ts',
-  'training/dynamo_training/data/dedupe.py',
-  'training/dynamo_training/train/trainer.py',
-];
+  { folder: 'src', ending: '.ts', language: 'typescript' },
+  { folder: 'training/dynamo_training', ending: '.py', language: 'python' },
+] as const;
 const OWN_CHARACTERS = 4200;
 const OWN_EVERY = 5;
 
-/** All tasks of a kind, in a fixed order. */
+/** Of the shuffle, as in bench/infilling. */
+const SEED = 1;
+
+/** All tasks of a kind, in a fixed order; of places in code the first ones are a fair sample. */
 export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
   const data = join(root, 'bench/data');
   switch (kind) {
@@ -78,8 +77,7 @@ export async function tasksOf(kind: Kind, root: string): Promise<StepTask[]> {
 }
 
 function infilling(kind: 'line' | 'span', tasks: readonly InfillingTask[]): StepTask[] {
-  // Shuffled as bench/infilling does, so that the first ones are a fair sample.
-  return selectTasks(tasks, tasks.length, 1).map((tested) => {
+  return selectTasks(tasks, tasks.length, SEED).map((tested) => {
     const { id, prefix, suffix, solution: expected } = tested;
     const multiline = kind === 'span';
     return { id, kind, prefix, suffix, language: 'python', multiline, expected, tested };
@@ -94,20 +92,25 @@ async function heldOut(folder: string): Promise<StepTask[]> {
   const { files } = manifest.parse(
     JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')),
   );
-  const tasks = files.map(async ({ file, language }) =>
+  const places = files.map(async ({ file, language }) =>
     placesOf('held-out', file, language, await readFile(join(folder, file), 'utf8'), EVERY),
   );
-  return (await Promise.all(tasks)).flat();
+  return shuffled((await Promise.all(places)).flat(), SEED);
 }
 
-/** Shuffled, so that the first ones are a fair sample. */
 async function own(root: string): Promise<StepTask[]> {
-  const places = OWN.map(async (file) => {
-    const text = (await readFile(join(root, file), 'utf8')).slice(0, OWN_CHARACTERS);
-    const language = file.endsWith('.py') ? 'python' : 'typescript';
-    return placesOf('own', file, language, text, OWN_EVERY);
+  const places = OWN.map(async ({ folder, ending, language }) => {
+    const names = await readdir(join(root, folder), { recursive: true });
+    const files = names.filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+    return await Promise.all(files.map((file) => onePlace(root, file, language)));
   });
-  return shuffled((await Promise.all(places)).flat(), 1);
+  return shuffled((await Promise.all(places)).flat(2), SEED);
+}
+
+/** None of a short file. */
+async function onePlace(root: string, file: string, language: string): Promise<StepTask[]> {
+  const text = (await readFile(join(root, file), 'utf8')).slice(0, OWN_CHARACTERS);
+  return shuffled(placesOf('own', file, language, text, OWN_EVERY), SEED).slice(0, 1);
 }
 
 /** Places at the beginning of every so many lines, several lines to fill in. */

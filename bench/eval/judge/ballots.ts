@@ -1,4 +1,5 @@
 /** What a judge is asked, within a number of judgements: controls first, then pairs and marks. Pure. */
+import { createHash } from 'node:crypto';
 import { seededRandom } from '../../../src/decoding/random';
 import type { JudgeRow } from './results';
 
@@ -12,6 +13,7 @@ export interface Texts {
 }
 
 export type Ballot = Pick<JudgeRow, 'type' | 'texts' | 'task' | 'mode' | 'first'> & {
+  readonly sha256: string;
   readonly question: string;
   readonly plain: string;
   readonly own: string;
@@ -38,7 +40,8 @@ export function ballotsOf(all: readonly Texts[], limit: number, seed: number): B
     order: JudgeRow['first'],
     own = texts.byMode[mode] ?? '',
   ): Ballot => ({
-    ...{ type, texts: texts.file, task: texts.task, mode, first: order },
+    ...{ type, texts: texts.file, sha256: textsHash(texts, mode), task: texts.task, mode },
+    ...{ first: order },
     ...{ question: texts.question, plain: texts.byMode['ar'] ?? '', own },
   });
   const asked = long.flatMap((texts, i) => [
@@ -59,6 +62,12 @@ export function ballotsOf(all: readonly Texts[], limit: number, seed: number): B
   );
   const room = Math.floor((left - marks.length) / 2);
   return [...asked, ...pairs.slice(0, room).flat(), ...marks];
+}
+
+/** SHA-256 of what a mode's verdicts are about: the question, plain decoding's text and the mode's. */
+export function textsHash({ question, byMode }: Texts, mode: string): string {
+  const about = JSON.stringify([question, byMode['ar'], byMode[mode]]);
+  return createHash('sha256').update(about).digest('hex');
 }
 
 /** The first text of every file, then the second ones, so that a limit leaves each its share. */

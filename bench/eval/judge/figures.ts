@@ -33,8 +33,10 @@ export interface JudgedMode {
   readonly wins: number;
   readonly losses: number;
   readonly ties: number;
-  /** Wins over losses; undefined without any loss. */
+  /** Wins over losses, the paper's; undefined without any loss. Where it is 1, the share won is a half. */
   readonly winRate: number | undefined;
+  /** Of its pairs those that it won, ties by half; in [0, 1], and there without any loss, too. */
+  readonly wonShare: number;
   /** Mean mark of its texts less that of plain decoding's; undefined without marks. */
   readonly marks: number | undefined;
 }
@@ -46,15 +48,19 @@ export interface JudgeFigures {
   readonly judgements: number;
   readonly consistency: Consistency;
   readonly modes: readonly JudgedMode[];
-  /** Of win rate over speed-up, by the texts' file. */
+  /** By the texts' file. */
   readonly lines: readonly JudgedLine[];
 }
 
+/**
+ * The straight line of shares won over speed-up, told as wins over losses near 1: for a share s close to a
+ * half, s / (1 − s) is 4 s − 1.
+ */
 export interface JudgedLine {
   readonly texts: string;
   readonly slope: number;
   readonly intercept: number;
-  /** Speed-up where the line crosses a win rate of 1, the paper's same-quality speed-up; or why not. */
+  /** Speed-up where the line crosses wins over losses of 1, the paper's same-quality speed-up; or why not. */
   readonly sameQuality: number | string;
 }
 
@@ -123,7 +129,7 @@ function bothOrders(rows: readonly JudgeRow[]): (readonly [JudgeRow, JudgeRow])[
   const pairs: (readonly [JudgeRow, JudgeRow])[] = [];
   for (const row of rows) {
     if (row.type !== 'pair') continue;
-    const key = JSON.stringify([row.texts, row.task, row.mode]);
+    const key = JSON.stringify([row.texts, row.sha256, row.task, row.mode]);
     const other = waiting.get(key);
     if (other && other.first !== row.first) pairs.push([other, row]);
     else waiting.set(key, row);
@@ -148,6 +154,7 @@ function judgedModes(rows: readonly JudgeRow[], runs: readonly RunFigures[]): Ju
   return [...tallies.values()].map(({ texts, mode, own: wins, plain: losses, tie: ties }) => ({
     ...{ texts, mode, wins, losses, ties },
     winRate: losses === 0 ? undefined : wins / losses,
+    wonShare: (wins + ties / 2) / (wins + losses + ties),
     speedUp: runs
       .find(({ file }) => basename(file) === texts)
       ?.points.find((point) => point.mode === mode)?.figures.speedUp,
@@ -165,19 +172,29 @@ function marksOf(rows: readonly JudgeRow[], texts: string, mode: string): number
 }
 
 function lineOf(texts: string, modes: readonly JudgedMode[], { failure }: Consistency): JudgedLine {
-  const points = modes.flatMap((mode) =>
-    mode.texts === texts && mode.speedUp !== undefined && mode.winRate !== undefined
-      ? [[mode.speedUp, mode.winRate] as const]
-      : [],
+  const points = modes.flatMap(({ speedUp, wonShare, ...mode }) =>
+    mode.texts === texts && speedUp !== undefined ? [[speedUp, wonShare] as const] : [],
   );
   const { slope, intercept } = regression(points);
-  const crossing = (1 - intercept) / slope;
-  const sameQuality = (() => {
-    if (failure !== undefined) return 'no verdict: the judge is not consistent';
-    if (points.length < 3) return 'no verdict: fewer than three modes with wins and losses';
-    if (!(slope < 0)) return 'no verdict: the win rate does not fall with speed';
-    const fastest = Math.max(...points.map(([speed]) => speed));
-    return crossing > fastest ? fastest : crossing;
-  })();
-  return { texts, slope, intercept, sameQuality };
+  const sameQuality =
+    failure === undefined
+      ? crossingOf(points, (0.5 - intercept) / slope, slope)
+      : 'no verdict: the judge is not consistent';
+  return { texts, slope: 4 * slope, intercept: 4 * intercept - 1, sameQuality };
+}
+
+/** Nothing is said of speeds that no mode was judged at. */
+function crossingOf(
+  points: readonly (readonly [speedUp: number, share: number])[],
+  crossing: number,
+  slope: number,
+): number | string {
+  if (points.length < 3) return 'no verdict: fewer than three modes were judged';
+  if (!(slope < 0)) return 'no verdict: the win rate does not fall with speed';
+  const speeds = points.map(([speed]) => speed);
+  const slowest = Math.min(...speeds);
+  if (crossing < slowest) {
+    return `none: the line crosses 1 below the slowest mode, ${slowest.toFixed(2)} ×`;
+  }
+  return Math.min(crossing, Math.max(...speeds));
 }

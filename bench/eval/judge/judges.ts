@@ -3,12 +3,15 @@ import { z } from 'zod';
 import { Engine, modelFiles } from '../../../src/engine/client';
 import { listInstalled } from '../../../src/models/installed';
 import { dataDirectory } from '../../../src/models/paths';
+import { modelVersionOf, type ModelVersion } from '../../environment';
 import { BEGUN } from './prompt';
 
 export interface Judge {
   readonly name: string;
   /** Host of the endpoint; null on this machine. */
   readonly endpoint: string | null;
+  /** What a model of this machine is made of. */
+  readonly version?: ModelVersion;
   /** The answer to a question, with what it was begun with. */
   ask(question: string): Promise<string>;
   close(): Promise<void>;
@@ -36,11 +39,12 @@ export async function localJudge(
     undefined,
   );
   if (!chosen) throw new Error(`No model can judge: ${model ?? 'none'} is installed.`);
+  const files = modelFiles(chosen);
+  const version = await modelVersionOf(chosen, files);
   const engine = new Engine({ worker });
-  await engine.load(modelFiles(chosen), { threads });
+  await engine.load(files, { threads });
   return {
-    name: chosen.id,
-    endpoint: null,
+    ...{ name: chosen.id, endpoint: null, version },
     async ask(prompt) {
       const decoding = { mode: 'exact', epsilon: 0.5, maxTokens: WORDS } as const;
       const { text } = await engine.generate({ prompt, chat: true, begun: BEGUN, ...decoding });

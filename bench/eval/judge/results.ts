@@ -1,5 +1,7 @@
 /** The results file of a judge: who judged, then one verdict a row. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { modelVersionSchema } from '../../environment';
 import { resultsFile, type Results as ResultsOf } from '../../results-file';
 
 const header = z.object({
@@ -10,6 +12,8 @@ const header = z.object({
   /** Host of the user's endpoint; null where the judge ran on this machine. */
   endpoint: z.string().nullable(),
   seed: z.number(),
+  /** What the model is made of, where the judge ran on this machine; older files lack this. */
+  model: modelVersionSchema.optional(),
 });
 
 const row = z.object({
@@ -20,6 +24,8 @@ const row = z.object({
   type: z.enum(['pair', 'identical', 'damaged', 'single']),
   /** Results file of bench/steps that the texts are from. */
   texts: z.string(),
+  /** Of question and texts, see ballots.ts: the file may be made again. Older rows lack this. */
+  sha256: z.string().optional(),
   task: z.string(),
   mode: z.string(),
   /** Which text stood first; of a single one always `own`. */
@@ -37,20 +43,18 @@ export type JudgeHeader = z.infer<typeof header>;
 export type JudgeRow = z.infer<typeof row>;
 export type JudgeResults = ResultsOf<JudgeHeader, JudgeRow>;
 
-export const ballotKey = ({
-  type,
-  texts,
-  task,
-  mode,
-  first,
-}: Pick<JudgeRow, 'type' | 'texts' | 'task' | 'mode' | 'first'>): string =>
-  JSON.stringify([type, texts, task, mode, first]);
+type Key = Pick<JudgeRow, 'type' | 'texts' | 'sha256' | 'task' | 'mode' | 'first'>;
+
+export const ballotKey = ({ type, texts, sha256, task, mode, first }: Key): string =>
+  JSON.stringify([type, texts, sha256, task, mode, first]);
 
 export const { parseResults, readResults, openResults } = resultsFile<JudgeHeader, JudgeRow>({
   bench: 'the judge',
   header,
   row,
   keyOf: ballotKey,
-  madeOtherwise: (found, wanted) =>
-    JSON.stringify(found) === JSON.stringify(wanted) ? undefined : `by ${found.judge}`,
+  madeOtherwise: (found, wanted) => {
+    if (isDeepStrictEqual(found, wanted)) return undefined;
+    return found.judge === wanted.judge ? `by another ${found.judge}` : `by ${found.judge}`;
+  },
 });

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { appendRow } from '../../results-file';
 import { readResults as readSteps } from '../../steps/results';
 import { tasksOf } from '../../steps/tasks';
-import { ballotsOf, type Ballot, type Texts } from './ballots';
+import { ballotsOf, textsHash, type Ballot, type Texts } from './ballots';
 import { consistencyOf } from './figures';
 import type { Judge } from './judges';
 import { questionFor, verdictOf } from './prompt';
@@ -37,11 +37,13 @@ export async function runJudge(judge: Judge, judging: Judging): Promise<boolean>
   for (const path of judging.texts) {
     all.push(...(await textsOf(path, judging.root)));
   }
-  const { name, endpoint } = judge;
+  const { name, endpoint, version } = judge;
   const ballots = ballotsOf(all, judging.judgements, SEED);
   const there = await openResults(out, {
     ...{ kind: 'judge-run', version: 1, judge: name, endpoint, seed: SEED },
+    ...(version && { model: version }),
   });
+  checkTexts(out, there.values(), all);
   const todo = ballots.filter((ballot) => !there.has(ballotKey(ballot)));
   const rows = [...there.values()];
   for (const ballot of todo) {
@@ -59,13 +61,32 @@ export async function runJudge(judge: Judge, judging: Judging): Promise<boolean>
   return true;
 }
 
+/**
+ * Verdicts on texts that were made again would be counted beside those on the new ones.
+ *
+ * @throws for the first of them; older files do not tell what theirs are about
+ */
+function checkTexts(out: string, rows: Iterable<JudgeRow>, all: readonly Texts[]): void {
+  const keyOf = (file: string, task: string) => JSON.stringify([file, task]);
+  const here = new Map(all.map((texts) => [keyOf(texts.file, texts.task), texts]));
+  const files = new Set(all.map(({ file }) => file));
+  for (const { texts: file, task, mode, sha256 } of rows) {
+    if (!files.has(file)) continue;
+    const texts = here.get(keyOf(file, task));
+    if (texts && textsHash(texts, mode) === sha256) continue;
+    throw new Error(
+      `${out} has verdicts on other texts than ${file} holds now; move it away and run again.`,
+    );
+  }
+}
+
 export async function judged(judge: Pick<Judge, 'ask'>, ballot: Ballot): Promise<JudgeRow> {
   const started = performance.now();
   const said = await judge.ask(questionFor(ballot));
-  const { type, texts, task, mode, first } = ballot;
+  const { type, texts, sha256, task, mode, first } = ballot;
   const verdict = verdictOf(type, said);
   const ms = Math.round(performance.now() - started);
-  return { type, texts, task, mode, first, ...verdict, said: said.slice(0, SAID), ms };
+  return { type, texts, sha256, task, mode, first, ...verdict, said: said.slice(0, SAID), ms };
 }
 
 async function textsOf(path: string, root: string): Promise<Texts[]> {

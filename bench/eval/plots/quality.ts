@@ -1,4 +1,7 @@
-/** Quality against speed-up over ε_b, with plain decoding, the margin and the same-quality point. */
+/**
+ * Quality against speed-up over ε_b, with the margin and the same-quality point. What is drawn are
+ * differences to plain decoding of the same tasks: points of few tasks have another plain decoding.
+ */
 import { sameQualityPoint, sweepOf, type ModePoint, type RunFigures } from '../figures';
 import { MEASURE_NAMES } from '../scores';
 import { SAME_QUALITY_MARGIN } from '../statistics';
@@ -9,59 +12,64 @@ const FRAME: Frame = { left: 64, top: 64, width: 560, height: 280 };
 /** Undefined when there is no sweep with a measure of quality. */
 export function qualityPlot(run: RunFigures): string | undefined {
   const { measure } = run;
-  if (!measure) return undefined;
-  const shown = [...sweepOf(run), ...run.points.filter(({ mode }) => mode === 'exact')].flatMap(
-    (point) => {
-      const score = point.scores[measure];
-      return score ? [{ point, score, low: score.plain + score.interval.low }] : [];
-    },
-  );
-  const [first] = shown;
-  if (!first || sweepOf(run).length === 0) return undefined;
-  const { plain } = first.score;
-  const floor = plain - SAME_QUALITY_MARGIN;
-  const highs = shown.map(({ score }) => score.plain + score.interval.high);
+  const sweep = sweepOf(run);
+  if (!measure || sweep.length === 0) return undefined;
+  const exact = run.points.filter(({ mode }) => mode === 'exact');
+  const shown = [...sweep, ...exact].flatMap((point) => {
+    const score = point.scores[measure];
+    return score ? [{ point, ...score }] : [];
+  });
+  if (shown.length === 0) return undefined;
   const [lowX, highX] = span(
     shown.map(({ point }) => point.figures.speedUp),
     [1],
   );
-  const [lowY, highY] = span([...shown.map(({ low }) => low), ...highs], [plain, floor]);
-  const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+  const ends = shown.flatMap(({ interval }) => [interval.low, interval.high]);
+  const [lowY, highY] = span(ends, [0, -SAME_QUALITY_MARGIN]);
   const x: Axis = {
     ...{ label: 'speed-up over plain decoding, ×', low: lowX, high: highX },
     format: (value) => value.toFixed(1),
   };
-  const y: Axis = { label: MEASURE_NAMES[measure], low: lowY, high: highY, format: percent };
+  const y: Axis = {
+    ...{ label: `${MEASURE_NAMES[measure]}, points from plain`, low: lowY, high: highY },
+    format: (value) => (100 * value).toFixed(0).replace('-', '−'),
+  };
   const { left, top, width, height } = FRAME;
   const [toX, toY] = [scale(x, left, left + width), scale(y, top + height, top)];
   const same = sameQualityPoint(run);
-  const dot = ({ point, score, low }: (typeof shown)[number]): string[] => {
-    const [px, py] = [toX(point.figures.speedUp), toY(score.own)];
-    const exact = point.epsilon === undefined;
+  const dot = ({ point, difference, interval }: (typeof shown)[number]): string[] => {
+    const [px, py] = [toX(point.figures.speedUp), toY(difference)];
+    const thresholded = point.epsilon !== undefined;
+    const bar = line(px, toY(interval.low), px, toY(interval.high), 'bar');
     return [
-      line(px, toY(low), px, toY(score.plain + score.interval.high), 'bar'),
-      circle(px, py, 5, exact ? 'c' : 'a'),
+      // What is plain decoding by definition is not uncertain.
+      ...(point.plainByDefinition ? [] : [bar]),
+      circle(px, py, 5, thresholded ? 'a' : 'c'),
       ...(point === same ? [circle(px, py, 9, 'ring')] : []),
-      text(px + 9, py + (exact ? 16 : -8), labelOf(point), { class: 'small' }),
+      text(px + 9, py + (thresholded ? -8 : 16), labelOf(point), { class: 'small' }),
     ];
   };
+  const rule = (at: number, name: string, below: number) => [
+    line(left, toY(at), left + width, toY(at), 'rule'),
+    text(left + width - 4, toY(at) + below, name, rightSmall),
+  ];
   const title = `${run.header.model}, ${run.kind}: ${MEASURE_NAMES[measure]} against speed-up, ${run.tasks} tasks`;
   return svg(left + width + 40, top + height + 84, title, [
     ...axes(FRAME, x, y),
-    line(left, toY(plain), left + width, toY(plain), 'rule'),
-    text(left + width - 4, toY(plain) - 5, 'plain decoding', rightSmall),
-    line(left, toY(floor), left + width, toY(floor), 'rule'),
-    text(left + width - 4, toY(floor) + 14, 'two points below', rightSmall),
+    ...rule(0, 'plain decoding', -5),
+    ...rule(-SAME_QUALITY_MARGIN, 'two points below', 14),
     ...shown.flatMap(dot),
-    text(
-      left,
-      top + height + 66,
-      same
-        ? `Ring: the fastest that is as good as plain decoding, ${same.figures.speedUp.toFixed(2)} ×. Bars: 95 % of the paired difference.`
-        : 'No ε_b is shown to be as good as plain decoding. Bars: 95 % of the paired difference.',
-      { class: 'small muted' },
-    ),
+    text(left, top + height + 66, `${captionOf(same)} Bars: 95 % of the paired difference.`, {
+      class: 'small muted',
+    }),
   ]);
+}
+
+function captionOf(same: ModePoint | undefined): string {
+  if (!same) return 'No ε_b is shown to be as good as plain decoding.';
+  if (same.plainByDefinition)
+    return 'Ring: plain decoding by definition; no other is shown to be as good.';
+  return `Ring: the fastest that is as good as plain decoding, ${same.figures.speedUp.toFixed(2)} ×.`;
 }
 
 const rightSmall = { class: 'small muted', 'text-anchor': 'end' };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   completionKey,
+  isDone,
   openResults,
   readResults,
   type CompletionHeader,
@@ -19,7 +20,7 @@ const HEADER: CompletionHeader = {
   ...{ kind: 'peers-completions-run', version: 1, threads: 2, maxTokens: 64, peer: '3.22.1' },
   environment: {
     ...{ processor: 'one', cores: 2, memoryGigabytes: 8, system: 'Linux', node: '20' },
-    ...{ onnxruntime: '1', version: '0.1.0', commit: null },
+    ...{ onnxruntime: '1', version: '0.1.0', commit: null, vectorExtensions: ['avx2'] },
   },
 };
 
@@ -50,6 +51,33 @@ describe('whole completions beside llama.cpp', () => {
     assert.equal(of('llama-lookup'), undefined);
   });
 
+  it('compares ways on the tasks that all of them have', () => {
+    const four = { ar: outcome(60), exact: outcome(40), llama: outcome(100) };
+    const rows = [
+      row('a', { ...four, 'llama-draft': outcome(80) }),
+      row('b', { ...four, llama: outcome(900) }),
+      row('c', { ...four, 'llama-draft': outcome(60) }),
+    ];
+    const [{ ways = [] } = {}] = completionSummaries(rows);
+    assert.deepEqual(
+      ways.map(({ way, tasks, ms }) => [way, tasks, ms]),
+      [
+        ['ar', 2, 60],
+        ['exact', 2, 40],
+        ['llama', 2, 100],
+        ['llama-draft', 2, 70],
+      ],
+    );
+  });
+
+  it('are done when every way that is wanted is there', () => {
+    const two = row('a', { ar: outcome(60), llama: outcome(100) });
+    assert.equal(isDone(two, ['ar', 'llama']), true);
+    assert.equal(isDone(two, ['llama']), true);
+    assert.equal(isDone(two, ['ar', 'llama', 'llama-draft']), false);
+    assert.equal(isDone(undefined, ['ar']), false);
+  });
+
   it('goes on from what is in its file, and takes no file of another set-up', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'dynamo-completions-'));
     try {
@@ -63,6 +91,8 @@ describe('whole completions beside llama.cpp', () => {
       assert.equal((await readResults(path)).rows.size, 1);
       await assert.rejects(openResults(path, { ...HEADER, threads: 1 }), /by another run/);
       await assert.rejects(openResults(path, { ...HEADER, peer: '4' }), /by another run/);
+      const environment = { ...HEADER.environment, vectorExtensions: ['avx2', 'avx512_vnni'] };
+      await assert.rejects(openResults(path, { ...HEADER, environment }), /by another run/);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -30,9 +30,21 @@ describe('a curve from raw results', () => {
     const made = curveOf(results(['ar', 'fast:1', 'fast:0.5']), 'fast.jsonl');
     assert.deepEqual([made.tasks, made.kinds, made.results], [2, ['line'], 'fast.jsonl']);
     assert.deepEqual(made.curve, [
-      { epsilon: 0.5, tokensPerStep: 2, speedup: 2, agreement: 0.75 },
+      { epsilon: 0.5, tokensPerStep: 3, speedup: 2, agreement: 0.75 },
       { epsilon: 1, tokensPerStep: 1, speedup: 1, agreement: 1 },
     ]);
+  });
+
+  it('is of the tasks that every threshold was run on', () => {
+    const made = results(['ar', 'fast:1', 'fast:0.5']);
+    const { modes } = row('3', outcome('abcd', [1, 3], 30));
+    delete modes['fast:0.5'];
+    const less: ResultRow = { id: '3', kind: 'held-out', modes };
+    const sampled = new Map([...made.rows, ['3', less]]);
+    const { tasks, kinds, curve } = curveOf({ ...made, rows: sampled }, 'fast.jsonl');
+    assert.deepEqual([tasks, kinds, curve.length], [2, ['line'], 2]);
+    const none = new Map([['3', less]]);
+    assert.throws(() => curveOf({ ...made, rows: none }, 'x'), /no task in all of/);
   });
 
   it('cannot be had of a run without plain decoding or without thresholds', () => {

@@ -18,7 +18,9 @@ import {
   type ResultRow,
   type RunHeader,
 } from '../../../bench/infilling/results';
+import { main } from '../../../bench/infilling/main';
 import { evaluateAll } from '../../../bench/infilling/run';
+import { ownCommand } from '../../../bench/infilling/subject';
 import { compareResults, describeComparison, summarize } from '../../../bench/infilling/summary';
 import type { InfillingTask } from '../../../bench/infilling/tasks';
 import { appendRow } from '../../../bench/results-file';
@@ -127,6 +129,48 @@ describe('asking a completer', function () {
     }));
 });
 
+describe('what a command runs', () => {
+  const root = process.cwd();
+  for (const [command, flags] of [
+    ['node dist/cli.js complete --jsonl', {}],
+    ['node ./dist/cli.js complete --jsonl --model m --heads none', { model: 'm', heads: 'none' }],
+    [
+      `nice node ${join(root, 'dist/cli.js')} complete --precision fp32 --jsonl`,
+      { precision: 'fp32' },
+    ],
+  ] as const) {
+    it(`is told by its flags: ${command}`, () => {
+      const { model, heads, precision } = ownCommand(command.split(' '), root) ?? {};
+      assert.deepEqual(
+        Object.entries({ model, heads, precision }).filter(([, value]) => value !== undefined),
+        Object.entries(flags),
+      );
+    });
+  }
+
+  for (const command of [
+    'other complete',
+    'node dist/cli.js models list',
+    'node /x/dist/cli.js complete',
+  ]) {
+    it(`is unknown of ${command}`, () =>
+      assert.equal(ownCommand(command.split(' '), root), undefined));
+  }
+
+  it('has to be said of a command that is not this checkout’s', async () => {
+    const errors: string[] = [];
+    const write = process.stderr.write.bind(process.stderr);
+    process.stderr.write = (text: string | Uint8Array) => errors.push(String(text)) > 0;
+    try {
+      const args = ['run', '--out', 'never.jsonl', '--', 'other', 'complete'];
+      assert.equal(await main(args, join(root, 'bench/infilling')), 2);
+    } finally {
+      process.stderr.write = write;
+    }
+    assert.match(errors.join(''), /--label NAME/);
+  });
+});
+
 describe('a run', () => {
   const tasks = ['a', 'b', 'c', 'd', 'e'].map(task);
 
@@ -186,6 +230,48 @@ describe('a results file', () => {
         openResults(path, { ...HEADER, order: 'prefix-first' }),
         /order "suffix-first", not "prefix-first"/,
       );
+    }));
+
+  const MODEL = { id: 'm', precision: 'int8', graphSha256: 'g', weightsSha256: 'w' } as const;
+  const environment: NonNullable<RunHeader['environment']> = {
+    ...{ processor: 'one', cores: 2, memoryGigabytes: 8, system: 'Linux', node: '20' },
+    ...{ onnxruntime: '1', version: '0.1.0', commit: null, vectorExtensions: ['avx2'] },
+  };
+  const WHOLE: RunHeader = {
+    ...HEADER,
+    ...{ environment, label: 'mine', completionsSha256: 'c' },
+    model: { ...MODEL, heads: 'shared', headsSha256: 'h' },
+  };
+  const { model } = WHOLE;
+  for (const [what, found, message] of [
+    ['other heads', { model: { ...MODEL, heads: 'shared', headsSha256: 'other' } }, /model/],
+    ['another graph', { model: { ...model, graphSha256: 'other' } }, /model/],
+    ['another label', { label: 'theirs' }, /label "theirs", not "mine"/],
+    ['other completions of the same name', { completionsSha256: 'd' }, /completionsSha256/],
+    [
+      'a machine with other vector extensions',
+      { environment: { ...environment, vectorExtensions: ['avx2', 'avx512_vnni'] } },
+      /avx512_vnni/,
+    ],
+    ['what an older file does not tell', { environment: undefined, model: undefined }, /none/],
+  ] as const) {
+    it(`is not mixed with ${what}`, () =>
+      inFolder(async (folder) => {
+        const path = join(folder, 'r.jsonl');
+        await writeFile(path, `${JSON.stringify({ ...WHOLE, ...found })}\n`);
+        await assert.rejects(openResults(path, WHOLE), message);
+        await readResults(path);
+      }));
+  }
+
+  it('goes on when only the commit or the load changed', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'r.jsonl');
+      await openResults(path, WHOLE);
+      await openResults(path, {
+        ...WHOLE,
+        environment: { ...environment, commit: 'later', load: 3 },
+      });
     }));
 
   it('is not overwritten when it is something else', () =>

@@ -3,8 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environmentOf } from '../../../bench/environment';
-import { openResults, type RunHeader } from '../../../bench/steps/results';
-import { KINDS, tasksOf } from '../../../bench/steps/tasks';
+import { clusterOf } from '../../../bench/steps/clusters';
+import { checkPlaces, expectedOf, expectedSha256 } from '../../../bench/steps/places';
+import {
+  keyOf,
+  openResults,
+  parseResults,
+  type ResultRow,
+  type RunHeader,
+} from '../../../bench/steps/results';
+import { KINDS, tasksOf, type StepTask } from '../../../bench/steps/tasks';
 
 const OLD: RunHeader = {
   ...{ kind: 'steps-run', version: 1, model: 'm', precision: 'int8', heads: 'shared' },
@@ -13,6 +21,8 @@ const OLD: RunHeader = {
 const NEW: RunHeader = {
   ...OLD,
   headsSha256: 'a'.repeat(64),
+  trunkSha256: 'b'.repeat(64),
+  cacheMegabytes: 0,
   environment: environmentOf(process.cwd()),
 };
 
@@ -30,18 +40,24 @@ describe('a run of several modes', () => {
 
   it('goes on where it stood', async () => void (await resume(NEW, NEW)));
 
-  it('goes on when only the commit changed, or when its file tells less', async () => {
+  it('goes on when only the commit changed', async () => {
     const { environment } = NEW;
     assert.ok(environment);
     await resume(NEW, { ...NEW, environment: { ...environment, commit: 'other' } });
-    await resume(OLD, NEW);
   });
 
-  it('does not mix heads, machines, modes or threads', async () => {
+  it('does not go on with a file that tells less: its modes found what others had read', async () => {
+    assert.equal(parseResults(`${JSON.stringify(OLD)}\n`, 'old').header.model, 'm');
+    await assert.rejects(resume(OLD, NEW), /another run/);
+  });
+
+  it('does not mix heads, trunks, machines, modes or threads', async () => {
     const { environment } = NEW;
     assert.ok(environment);
     for (const other of [
       { ...NEW, headsSha256: 'b'.repeat(64) },
+      { ...NEW, trunkSha256: 'c'.repeat(64) },
+      { ...NEW, cacheMegabytes: 256 },
       { ...NEW, environment: { ...environment, processor: 'another' } },
       { ...NEW, modes: ['ar'] },
       { ...NEW, threads: 1 },
@@ -69,5 +85,44 @@ describe('the tasks of every kind', () => {
   it('never ask for the same sentence twice in a row', async () => {
     const prompts = (await tasksOf('sentence', process.cwd())).map(({ prompt }) => prompt);
     assert.ok(prompts.every((prompt, i) => prompt !== prompts[i - 1]));
+  });
+
+  it('are a fair sample from the first ones on: held-out places of all files', async () => {
+    const tasks = await tasksOf('held-out', process.cwd());
+    assert.equal(new Set(tasks.map(clusterOf)).size, 6);
+    assert.equal(new Set(tasks.slice(0, 40).map(clusterOf)).size, 6);
+  });
+
+  it('of our own are one of a file, and enough to show something', async () => {
+    const tasks = await tasksOf('own', process.cwd());
+    assert.ok(tasks.length >= 160, `${tasks.length}`);
+    assert.equal(new Set(tasks.map(clusterOf)).size, tasks.length);
+  });
+});
+
+describe('what stands at a place', () => {
+  const place = (expected: string): StepTask => ({
+    ...{ id: 'a.ts:7', kind: 'own', prefix: '', suffix: '', language: 'typescript' },
+    ...{ multiline: true, expected },
+  });
+  const rowOf = (task: StepTask): ResultRow => ({
+    ...{ id: task.id, kind: task.kind, modes: {}, expectedSha256: expectedSha256(task) },
+  });
+  const check = (row: ResultRow, ...now: StepTask[]) =>
+    checkPlaces('own.jsonl', [row], expectedOf(now));
+
+  it('may be compared with while it is there', () => {
+    check(rowOf(place('x = 1')), place('x = 1'));
+    assert.equal(expectedOf([place('x = 1')]).get(keyOf(place('x = 1'))), 'x = 1');
+  });
+
+  it('is refused when it has changed or is gone', () => {
+    const says = /own\.jsonl: what stands at a place \(a\.ts:7\) has changed .* measure again/;
+    assert.throws(() => check(rowOf(place('x = 1')), place('x = 2')), says);
+    assert.throws(() => check(rowOf(place('x = 1'))), says);
+  });
+
+  it('is not known of older rows', () => {
+    check({ id: 'a.ts:7', kind: 'own', modes: {} }, place('x = 2'));
   });
 });

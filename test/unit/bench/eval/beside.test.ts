@@ -5,10 +5,7 @@ import { headsSections, shortlistsCompared } from '../../../../bench/eval/heads'
 import type { HeadsMeasures, PeerCompletions } from '../../../../bench/eval/load';
 import type { CompletionHeader, Way } from '../../../../bench/peers/completion-results';
 import type { WayFigures } from '../../../../bench/peers/completion-summary';
-
-const NOTHING = {
-  ...{ runs: [], peers: [], completions: [], judges: [], infilling: [], heads: [], files: [] },
-};
+import { NOTHING, SHIPPED, VERSION } from './evidence';
 
 const figures = (way: Way, msPerToken: number): WayFigures => ({
   ...{ way, msPerToken, tasks: 4, ms: 500, firstMs: 100, cpuMs: 900, tokens: 10 },
@@ -20,14 +17,14 @@ function measured(
   file: string,
   begun: string,
   theirs: Record<number, number>,
-  { peer = 'same', threads = 2 } = {},
+  { peer = 'same', threads = 2, weights = { m: VERSION } as PeerCompletions['weights'] } = {},
 ): PeerCompletions {
   const environment: CompletionHeader['environment'] = {
     ...{ processor: 'one', cores: 2, memoryGigabytes: 8, system: 'Linux', node: '20' },
     ...{ onnxruntime: '1', version: '0.1.0', commit: null, begun },
   };
   return {
-    file,
+    ...{ file, weights },
     header: {
       ...{ kind: 'peers-completions-run', version: 1, threads, maxTokens: 64, peer: '3' },
       environment,
@@ -44,13 +41,13 @@ describe('beside llama.cpp', () => {
   const later = measured('bench/a/later.jsonl', '2026-02-01', { 128: 20, 1024: 26 });
 
   it('takes the latest run of each comparison, and tells the others apart', () => {
-    const { current, older } = completionsOf([later, old]);
+    const { current, older } = completionsOf([later, old], SHIPPED);
     assert.deepEqual(new Set(current.map(({ file }) => file)), new Set([later.file]));
     assert.deepEqual(
       older.map(({ file }) => file),
       [old.file],
     );
-    const text = besideSections([], [later, old]).join('\n\n');
+    const text = besideSections([], [later, old], SHIPPED).join('\n\n');
     const [tables = '', others = ''] = text.split('### Other runs');
     assert.match(
       tables,
@@ -61,10 +58,38 @@ describe('beside llama.cpp', () => {
     assert.match(others, /old\.jsonl/);
   });
 
+  it('takes an older run of the weights that are shipped before a later one of others', () => {
+    const other = { ...VERSION, graphSha256: 'another' };
+    const stale = measured(
+      'bench/a/stale.jsonl',
+      '2026-03-01',
+      { 128: 90 },
+      { weights: { m: other } },
+    );
+    const { current, older } = completionsOf([old, stale], SHIPPED);
+    assert.deepEqual([current[0]?.file, older[0]?.file], [old.file, stale.file]);
+    const text = besideSections([], [old, stale], SHIPPED).join('\n\n');
+    assert.match(text, /\| m, whole completions.*\| one, 2 cores \| 2 \| earlier \|.*stale\.jsonl/);
+    const alone = besideSections([], [stale], SHIPPED).join('\n\n');
+    assert.match(alone, /\*\*9\.00 ×\*\* \(goal 2\.5 ×, with earlier weights\)/);
+    assert.match(
+      alone,
+      /Raw: \[stale\.jsonl\]\(a\/stale\.jsonl\) \(one, 2 cores; of earlier weights\)\./,
+    );
+  });
+
+  it('tells apart by a file’s name what its header does not tell', () => {
+    const pages = measured('bench/a/two-cores-2mb-pages.jsonl', '2025-01-01', { 128: 30 });
+    const [row] = /\| m, whole.*2mb-pages.*/.exec(
+      besideSections([], [old, pages], SHIPPED).join('\n'),
+    ) ?? [''];
+    assert.match(row, /\| one, 2 cores, 2 MB pages \| 2 \| shipped \|/);
+  });
+
   it('holds the worst context and number of threads against the goal', () => {
     const one = measured('bench/a/one.jsonl', '2026-02-01', { 128: 30 }, { threads: 1 });
     const q4 = measured('bench/a/q4.jsonl', '2026-02-01', { 128: 16 }, { peer: 'q4_0.gguf' });
-    const goals = goalsOf({ ...NOTHING, completions: [later, old, one, q4] }, ['m']);
+    const goals = goalsOf({ ...NOTHING, completions: [later, old, one, q4] }, SHIPPED);
     const of = (name: RegExp) => goals.find(({ goal }) => name.test(goal));
     assert.deepEqual([of(/same GGUF/)?.figure, of(/same GGUF/)?.met], ['2.00 ×', false]);
     assert.match(

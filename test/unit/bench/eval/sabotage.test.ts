@@ -6,20 +6,13 @@ import { ballotsOf, type Ballot, type Texts } from '../../../../bench/eval/judge
 import { consistencyOf, judgeFigures } from '../../../../bench/eval/judge/figures';
 import { ballotKey, type JudgeResults } from '../../../../bench/eval/judge/results';
 import { judged } from '../../../../bench/eval/judge/run';
-import {
-  keyOf,
-  type Outcome,
-  type ResultRow,
-  type RunHeader,
-} from '../../../../bench/steps/results';
+import { keyOf, type Outcome, type ResultRow } from '../../../../bench/steps/results';
 import { decode } from '../../../../src/decoding/decode';
 import { ScriptedProposer } from '../../../fixtures/scripted-proposer';
 import { predict, ScriptedStepper, type Script } from '../../../fixtures/scripted-stepper';
+import { HEADER, NOTHING, SHIPPED } from './evidence';
 
-const HEADER: RunHeader = {
-  ...{ kind: 'steps-run', version: 1, model: 'm', precision: 'int8', heads: 'shared' },
-  ...{ modes: ['ar', 'exact', 'fast:0.5', 'fast:0'], maxTokens: 12, threads: 2 },
-};
+const MODES = ['ar', 'exact', 'fast:0.5', 'fast:0'];
 /** A step's time, ms, whatever it does. */
 const STEP_MS = 10;
 
@@ -61,10 +54,10 @@ const withTests = (outcome: Outcome, plain: Outcome): Outcome => ({
   passed: outcome.text === plain.text,
 });
 
-/** 60 tasks whose tests pass with the base's text alone. */
+/** 160 tasks whose tests pass with the base's text alone. */
 async function runWith(heads: Script): Promise<RunFigures> {
   const rows: ResultRow[] = [];
-  for (let from = 1; from <= 60; from++) {
+  for (let from = 1; from <= 160; from++) {
     const plain = await decoded('ar', 1, from, heads);
     const [some, all] = [
       await decoded('fast', 0.5, from, heads),
@@ -83,17 +76,16 @@ async function runWith(heads: Script): Promise<RunFigures> {
 
 function figuresOf(rows: readonly ResultRow[]): RunFigures {
   const expected = new Map(rows.map((row) => [keyOf(row), row.modes['ar']?.text ?? '']));
-  const [figures] = figuresOfRun({ file: 'bench/x.jsonl', header: HEADER, rows }, expected);
+  const [figures] = figuresOfRun(
+    { file: 'bench/x.jsonl', header: { ...HEADER, modes: MODES }, rows },
+    expected,
+  );
   assert.ok(figures);
   return figures;
 }
 
-const evidence = (run: RunFigures) => ({
-  ...{ runs: [run], peers: [], completions: [], judges: [], infilling: [], heads: [], files: [] },
-});
-
 function goalOf(run: RunFigures, name: RegExp) {
-  const goal = goalsOf(evidence(run), ['m']).find((each) => name.test(each.goal));
+  const goal = goalsOf({ ...NOTHING, runs: [run] }, SHIPPED).find((each) => name.test(each.goal));
   assert.ok(goal);
   return goal;
 }

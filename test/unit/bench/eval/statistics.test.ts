@@ -3,13 +3,11 @@ import fc from 'fast-check';
 import {
   editSimilarity,
   levenshtein,
-  pairedDifference,
   regression,
   sameQuality,
   stepShares,
-  type ScorePair,
 } from '../../../../bench/eval/statistics';
-import { comparePaired } from '../../../../bench/infilling/statistics';
+import { pairedDifference, type ScorePair } from '../../../../bench/steps/paired';
 
 function near(actual: number, expected: number, within = 1e-9): void {
   assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`);
@@ -17,57 +15,42 @@ function near(actual: number, expected: number, within = 1e-9): void {
 
 const repeated = (count: number, pair: ScorePair) => Array<ScorePair>(count).fill(pair);
 
-describe('the paired difference', () => {
-  it('is that of the means', () => {
-    const { tasks, plain, own, difference } = pairedDifference([
-      [1, 1],
-      [1, 0],
-      [0, 0],
-      [0.5, 1],
-    ]);
-    assert.equal(tasks, 4);
-    near(plain, 0.625);
-    near(own, 0.5);
-    near(difference, -0.125);
-  });
-
-  it('has the interval of the normal approximation, nearly, where tasks are many', () => {
-    const pairs = [
-      ...repeated(700, [1, 1]),
-      ...repeated(60, [1, 0]),
-      ...repeated(40, [0, 1]),
-      ...repeated(233, [0, 0]),
-    ];
-    const { interval } = pairedDifference(pairs);
-    const normal = comparePaired(pairs.map(([a, b]) => [a === 1, b === 1])).interval;
-    near(interval.low, normal.low, 0.003);
-    near(interval.high, normal.high, 0.003);
-  });
-
-  it('is the same every time, and another with another seed', () => {
-    const pairs = [...repeated(30, [1, 0]), ...repeated(25, [0, 1]), ...repeated(45, [1, 1])];
-    assert.deepEqual(pairedDifference(pairs), pairedDifference(pairs));
-    assert.notDeepEqual(pairedDifference(pairs, 1), pairedDifference(pairs, 2));
-  });
-});
-
 describe('the same quality', () => {
-  const same = (pairs: ScorePair[]) => sameQuality(pairedDifference(pairs));
+  /** Every pair of a problem of its own. */
+  const same = (pairs: ScorePair[]) => sameQuality(pairedDifference(pairs.map((pair) => [pair])));
 
-  it('is shown by equal outcomes', () => assert.equal(same(repeated(50, [1, 1])), true));
+  it('is shown by equal outcomes of as many problems as the rule of three wants', () => {
+    assert.deepEqual(
+      [149, 150].map((count) => same(repeated(count, [1, 1]))),
+      [false, true],
+    );
+  });
+
+  it('is not shown by four equal outcomes', () => assert.equal(same(repeated(4, [1, 1])), false));
+
+  it('is not shown by many equal outcomes of few files', () => {
+    const files = Array.from({ length: 6 }, () => repeated(40, [1, 1]));
+    assert.equal(sameQuality(pairedDifference(files)), false);
+  });
 
   it('is lost with one task in ten', () =>
     assert.equal(same([...repeated(900, [1, 1]), ...repeated(100, [1, 0])]), false));
 
-  it('is not shown by few tasks that differ both ways', () =>
-    assert.equal(same([...repeated(18, [1, 1]), [1, 0], [0, 1]]), false));
+  it('is not shown by tasks that differ both ways', () =>
+    assert.equal(
+      same([...repeated(180, [1, 1]), ...repeated(8, [1, 0]), ...repeated(8, [0, 1])]),
+      false,
+    ));
+
+  it('is shown by many tasks of which few differ', () =>
+    assert.equal(same([...repeated(1030, [1, 1]), [1, 0], [1, 0], [0, 1]]), true));
 
   it('is not shown without tasks', () => assert.equal(same([]), false));
 
-  it('ends at two points below', () => {
-    const interval = (low: number) => ({ interval: { low, high: 0 } });
-    assert.equal(sameQuality(interval(-0.02)), true);
-    assert.equal(sameQuality(interval(-0.0201)), false);
+  it('ends at two points below, and at 150', () => {
+    const shown = (low: number, clusters: number) =>
+      sameQuality({ interval: { low, high: 0 }, clusters });
+    assert.deepEqual([shown(-0.02, 150), shown(-0.0201, 150), shown(0, 149)], [true, false, false]);
   });
 });
 
