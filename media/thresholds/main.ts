@@ -69,8 +69,9 @@ const page: Page = {
     const place = source === 'cursor' ? { kind: source } : { kind: source, prompt };
     page.send({ type: 'inspect', place });
   },
-  lookAtStep(step) {
-    page.send({ type: 'inspect', place: { kind: 'step', step } });
+  lookAtStep(active) {
+    change({ ...state, active });
+    page.send({ type: 'inspect', place: { kind: 'step', ...active } });
   },
   showAll(completion) {
     change({ ...state, everything: completion });
@@ -98,13 +99,14 @@ function draw(): void {
 
 /** A part is drawn anew when what it shows has changed: a slider's moves leave most of them alone. */
 function view(width: number) {
-  const { host, seen, editor, everything, tried, trying, notTried, sweep, card, counters } = state;
+  const { host, seen, editor, everything, tried, trying, notTried, active } = state;
+  const { sweep, card, counters } = state;
   const wide = width >= 820;
   const shape = wide ? 'wide' : width < 400 ? 'narrow tiny' : 'narrow';
   // The picture's column: without the controls beside it, and its own margins.
   const room = Math.max(240, width - 32 - (wide ? 296 : 0));
   const settings = settingsOf(state);
-  const steps = [editor, everything, tried, trying, notTried, state.kept.colour, seen];
+  const steps = [editor, everything, tried, trying, notTried, state.kept.colour, active];
   const sweeping = [sweep, card, settings?.epsilon, host?.model];
   return html`${guard([host, seen], () => headerPart(page))}
     <main class=${shape}>
@@ -121,7 +123,12 @@ window.addEventListener('message', (event: MessageEvent<unknown>) => {
   const message = readToPage(event.data);
   if (!message) return;
   const before = state.host?.saved;
+  const { trying } = state;
   change(told(state, message));
+  // Another completion has come: what was asked of the one before is asked of it.
+  if (trying && message.type === 'completion' && message.completion.origin === 'editor') {
+    page.set({});
+  }
   // Saved settings that change elsewhere change what is tried, too.
   if (message.type === 'state' && before && state.host && state.kept.settings === undefined) {
     if (differences(before, state.host.saved).length > 0) {

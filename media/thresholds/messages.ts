@@ -32,11 +32,14 @@ export const settingsSchema = z.strictObject({
   lookup: z.boolean(),
 });
 
+/** `editor`: the last one there; `tried`: decoded anew with the settings of this view. */
+const origin = z.enum(['editor', 'tried']);
+
 const place = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('cursor') }),
   z.strictObject({ kind: z.literal('prompt'), prompt: z.string().max(100_000) }),
-  /** Where a step of the completion that is shown was decided. */
-  z.strictObject({ kind: z.literal('step'), step: count }),
+  /** Where a step of a completion that is shown was decided. */
+  z.strictObject({ kind: z.literal('step'), origin, step: count }),
 ]);
 
 /** One decoding step of a completion. */
@@ -53,8 +56,7 @@ const stepSchema = z.strictObject({
 });
 
 const completionSchema = z.strictObject({
-  /** `editor`: the last one there; `tried`: decoded anew with the settings of this view. */
-  origin: z.enum(['editor', 'tried']),
+  origin,
   /** File, line and column, for people. */
   where: shortText,
   mode,
@@ -137,7 +139,6 @@ const toPage = z.discriminatedUnion('type', [
     /** Where it was made, for people. */
     where: shortText,
     place: z.enum(['cursor', 'prompt', 'step']),
-    step: count.exactOptional(),
     inspection: inspectionSchema,
   }),
   z.strictObject({ type: z.literal('looking') }),

@@ -1,6 +1,6 @@
 /** What the parts of the page are given: the state, and what they may do. */
 import type { ToHost, ViewCompletion, ViewSettings } from './messages';
-import type { Kept, PageState } from './state';
+import type { Kept, PageState, StepAt } from './state';
 
 export interface Page {
   readonly state: PageState;
@@ -11,7 +11,8 @@ export interface Page {
   set(change: Partial<ViewSettings>): void;
   point(cell: PageState['cell']): void;
   look(): void;
-  lookAtStep(step: number): void;
+  /** Chooses a step of a completion, and looks at what it was decided from. */
+  lookAtStep(step: StepAt): void;
   /** Shows every step of a completion, however many. */
   showAll(completion: ViewCompletion): void;
 }

@@ -44,9 +44,13 @@ const FRESH: Kept = {
 
 export interface Seen {
   readonly where: string;
-  readonly kind: 'cursor' | 'prompt' | 'step';
-  readonly step: number | undefined;
   readonly place: Place;
+}
+
+/** A step of one of the completions. */
+export interface StepAt {
+  readonly origin: ViewCompletion['origin'];
+  readonly step: number;
 }
 
 export interface PageState {
@@ -63,6 +67,8 @@ export interface PageState {
   readonly tried: ViewCompletion | undefined;
   readonly trying: boolean;
   readonly notTried: string;
+  /** The step that was chosen, by pointer or keyboard; the picture of it follows. */
+  readonly active: StepAt | undefined;
   readonly counters: ViewCounters | undefined;
   readonly sweep: ViewSweep | undefined;
   /** The model card's curve; absent until it is known. */
@@ -86,6 +92,7 @@ export function freshState(kept: unknown): PageState {
     tried: undefined,
     trying: false,
     notTried: '',
+    active: undefined,
     counters: undefined,
     sweep: undefined,
     card: undefined,
@@ -103,15 +110,14 @@ export function told(state: PageState, message: ToPage): PageState {
     case 'notSeen':
       return { ...state, looking: false, notSeen: message.message };
     case 'inspection': {
-      const { where, place: kind, step, inspection } = message;
-      const seen = { where, kind, step, place: placeOf(inspection) };
+      const { where, place, inspection } = message;
+      const seen = { where, place: placeOf(inspection) };
       const kept = inOrder(state.kept, inspection);
-      return { ...state, seen, kept, looking: false, notSeen: '', cell: undefined };
+      const active = place === 'step' ? state.active : undefined;
+      return { ...state, seen, kept, active, looking: false, notSeen: '', cell: undefined };
     }
     case 'completion':
-      return message.completion.origin === 'editor'
-        ? { ...state, editor: message.completion, tried: undefined, notTried: '' }
-        : { ...state, tried: message.completion, trying: false, notTried: '' };
+      return withCompletion({ ...state, trying: false, notTried: '' }, message.completion);
     case 'notTried':
       return { ...state, trying: false, notTried: message.message };
     case 'counters':
@@ -121,6 +127,15 @@ export function told(state: PageState, message: ToPage): PageState {
     case 'card':
       return { ...state, card: message.card };
   }
+}
+
+/** What was tried goes with the completion that it was tried on, and a chosen step with its own. */
+function withCompletion(state: PageState, completion: ViewCompletion): PageState {
+  if (completion.origin === 'editor') {
+    return { ...state, editor: completion, tried: undefined, active: undefined };
+  }
+  const active = state.active?.origin === 'tried' ? undefined : state.active;
+  return { ...state, tried: completion, active };
 }
 
 /** The controls' settings: the user's, else those that are saved. */

@@ -33,8 +33,9 @@ export function leftOf(context: CursorContext): string {
   return prefix.endsWith('\r') && suffix.startsWith('\n') ? prefix.slice(0, -1) : prefix;
 }
 
-/** The line break of a document: that of the line break nearest to the cursor. */
+/** The line break of a document; where only its text is known, the one nearest to the cursor. */
 export function newlineOf(context: CursorContext): '\n' | '\r\n' {
+  if (context.newline) return context.newline;
   const before = context.prefix.lastIndexOf('\n');
   const after = context.suffix.indexOf('\n');
   if (before >= 0) return context.prefix[before - 1] === '\r' ? '\r\n' : '\n';

@@ -34,6 +34,8 @@ export interface CursorContext {
   readonly suffix: string;
   /** VS Code language identifier; `plaintext` and `markdown` are continued as prose. */
   readonly language: string;
+  /** The document's line break; absent where only its text is known. */
+  readonly newline?: '\n' | '\r\n';
 }
 
 /** A part of another file that the model may look at. */

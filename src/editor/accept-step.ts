@@ -1,7 +1,7 @@
 /**
  * *Accept next step*: takes what the model decoded in one step, often several tokens, and leaves the
- * rest on screen. VS Code tells nobody which of several suggestions is shown; where there are
- * several, its own "accept word" finds that out.
+ * rest on screen. VS Code tells nobody which suggestion is shown, and of which extension; its own
+ * "accept word" finds that out. What the step has beyond the word is added, or taken back.
  */
 import * as vscode from 'vscode';
 import { nextStep, type Suggestion } from '../completion/suggestion';
@@ -16,45 +16,40 @@ async function acceptNextStep(provider: CompletionProvider): Promise<void> {
   if (!editor?.selection.isEmpty) return;
   const { document } = editor;
   const shown = provider.shownAt({ document, position: editor.selection.active });
-  const [first, ...others] = shown;
-  if (first && others.length === 0) {
-    await insert(editor, first, nextStep(first), true);
-  } else {
-    const before = document.offsetAt(editor.selection.active);
-    await vscode.commands.executeCommand('editor.action.inlineSuggest.acceptNextWord');
-    const after = document.offsetAt(editor.selection.active);
-    if (after <= before) return;
-    const word = document.getText(
-      new vscode.Range(document.positionAt(before), editor.selection.active),
-    );
-    const taken = shown.find(({ text }) => text.startsWith(word));
-    const step = taken ? nextStep(taken).slice(word.length) : '';
-    if (taken && step !== '') await insert(editor, without(taken, word), step, false);
-  }
+  const before = document.offsetAt(editor.selection.active);
+  await vscode.commands.executeCommand('editor.action.inlineSuggest.acceptNextWord');
+  const { active } = editor.selection;
+  const word = document.getText(new vscode.Range(document.positionAt(before), active));
+  if (document.offsetAt(active) <= before) return;
+  const taken = shown.find(({ text }) => text.startsWith(word));
+  if (!taken) return; // Another extension's.
+  await complete(editor, taken, word);
   await provider.refresh();
 }
 
-/** Inserts `text`, the beginning of the suggestion; with its end goes what it replaces. */
-async function insert(
+/** Makes a step of the word that was accepted of a suggestion, in the same undo. */
+async function complete(
   editor: vscode.TextEditor,
   suggestion: Suggestion,
-  text: string,
-  undoStop: boolean,
+  word: string,
 ): Promise<void> {
-  const position = editor.selection.active;
-  const replaced = text === suggestion.text ? suggestion.replace : 0;
+  const { document } = editor;
+  const { active } = editor.selection;
+  const { text, replace } = suggestion;
+  const step = nextStep(suggestion);
+  const more = step.length - word.length;
+  // With its end goes what the suggestion replaces; where that was the word, VS Code has seen to it.
+  if (more === 0 || (replace > 0 && word === text)) return;
+  const replaced = step === text ? replace : 0;
   await editor.edit(
     (edit) => {
-      edit.insert(position, text);
-      if (replaced > 0) {
-        edit.delete(new vscode.Range(position, position.translate(0, replaced)));
-      }
+      if (more > 0) edit.insert(active, step.slice(word.length));
+      else
+        edit.delete(
+          new vscode.Range(document.positionAt(document.offsetAt(active) + more), active),
+        );
+      if (replaced > 0) edit.delete(new vscode.Range(active, active.translate(0, replaced)));
     },
-    { undoStopBefore: undoStop, undoStopAfter: true },
+    { undoStopBefore: false, undoStopAfter: true },
   );
 }
-
-const without = (suggestion: Suggestion, word: string): Suggestion => ({
-  ...suggestion,
-  text: suggestion.text.slice(word.length),
-});

@@ -5,6 +5,7 @@
  */
 import type * as vscode from 'vscode';
 import { restOf, stepBoundaries, type Suggestion } from '../completion/suggestion';
+import { newlineOf, normalizeNewlines, restoreNewlines } from '../completion/text';
 import type { CursorContext } from '../completion/types';
 import { allowsSeveralLines, lineMode } from '../completion/multiline';
 import { firstLine, mayBecome, soFar } from '../completion/underway';
@@ -15,6 +16,9 @@ import type { Session } from './session';
 const MOST_DEADLINES = 8;
 /** How long nobody waits for a completion before it is given up: the next key asks by then, ms. */
 const GRACE_MS = 250;
+
+/** Told when the rest of what was handed out is being written, and when that is over. */
+export type WritingListener = (writing: boolean) => void;
 
 /** What came of waiting: a suggestion, none, or that the text has gone another way. */
 export type Outcome = Suggestion | 'none' | 'other';
@@ -45,9 +49,13 @@ export class Asker implements vscode.Disposable {
   }
 
   /** Asks; whatever is under way is given up for it. */
-  ask(request: CompletionRequest, context: CursorContext): Question {
+  ask(
+    request: CompletionRequest,
+    context: CursorContext,
+    onWriting: WritingListener = () => undefined,
+  ): Question {
     this.#current?.cancel();
-    this.#current = new Question(this.session, request, context);
+    this.#current = new Question(this.session, request, context, onWriting);
     return this.#current;
   }
 }
@@ -73,6 +81,7 @@ export class Question {
     session: Session,
     readonly request: CompletionRequest,
     readonly context: CursorContext,
+    private readonly onWriting: WritingListener,
   ) {
     const { deadlineMs } = request;
     if (deadlineMs !== undefined) {
@@ -88,11 +97,12 @@ export class Question {
         this.#over = true;
         clearTimeout(this.#grace);
         clearInterval(this.#deadlines);
+        if (this.#handedOut) this.onWriting(false);
         this.#tell();
       });
   }
 
-  /** The first line, or what there was of it, once it was handed out before the rest. */
+  /** The first line, or what there was at a deadline, once it was handed out before the rest. */
   get handedOut(): Suggestion | undefined {
     return this.#handedOut;
   }
@@ -116,14 +126,23 @@ export class Question {
    * Waits for what there is to show at `context`: the place of the question, or one that was typed
    * to from there.
    *
-   * @param early whether the first line is enough, or at a deadline what there is
+   * @param patienceMs how long to wait for all of it: then what there is is enough, and with 0 the
+   *   first line at once, or at a deadline what there is
    * @throws what the engine says
    */
   async until(
     context: CursorContext,
     token: vscode.CancellationToken,
-    early: boolean,
+    patienceMs: number,
   ): Promise<Outcome> {
+    let early = patienceMs === 0;
+    const patience = early
+      ? undefined
+      : setTimeout(() => {
+          early = true;
+          this.#deadline();
+          this.#tell();
+        }, patienceMs);
     const cancellation = token.onCancellationRequested(() => this.#tell());
     clearTimeout(this.#grace);
     this.#waiting += 1;
@@ -136,6 +155,7 @@ export class Question {
         await new Promise<void>((resolve) => this.#listeners.add(resolve));
       }
     } finally {
+      clearTimeout(patience);
       cancellation.dispose();
       this.#waiting -= 1;
       if (this.#waiting === 0 && !this.#over && !this.#handedOut) {
@@ -155,8 +175,12 @@ export class Question {
     }
     if (this.#over) throw this.#failure;
     if (!this.mayAnswer(context)) return 'other';
-    const rest = early && this.#early ? restOf(this.#early, context) : undefined;
-    if (rest) this.#handedOut = this.#early;
+    const enough = early ? this.#early : undefined;
+    const rest = enough && restOf(enough, context);
+    if (rest && !this.#handedOut) {
+      this.#handedOut = enough;
+      this.onWriting(true);
+    }
     return rest;
   }
 
@@ -184,7 +208,7 @@ export class Question {
     if (this.#handedOut) return;
     const { request, context } = this;
     const multiline = allowsSeveralLines(context, lineMode(request.multiline));
-    this.#early ??= soFar({ context, steps: this.#steps }, multiline);
+    this.#early = soFar({ context, steps: this.#steps }, multiline) ?? this.#early;
     this.#tell();
   }
 
@@ -204,8 +228,10 @@ export class Question {
 }
 
 function suggestionOf(context: CursorContext, result: CompletionResult): Suggestion | undefined {
-  const { text, replaceRight, steps, stopReason } = result;
-  if (text === '') return undefined;
+  const { replaceRight, steps, stopReason } = result;
+  if (result.text === '') return undefined;
+  // The engine knows the document's text alone.
+  const text = restoreNewlines(normalizeNewlines(result.text), newlineOf(context));
   const boundaries = stepBoundaries(
     steps.map((step) => step.text),
     text,

@@ -8,18 +8,26 @@ import { Answer, unindented } from '../completion/answer';
 import { generateInstruction, rewriteInstruction } from '../completion/instruction';
 import { indentationOf, isProse } from '../completion/text';
 import type { GenerationRequest } from '../engine/protocol';
-import { contextAt } from './document';
+import { messageOf } from '../models/errors';
+import { contextAt, newlineIn } from './document';
 import { codeOf, type Session } from './session';
 import { completionSettings } from './settings';
 import { StreamedEdit } from './streamed-edit';
 
 const MAX_TOKENS = 512;
+/** Of a selection that is rewritten: half of a context is the prompt's, and no token is much longer. */
+const MOST_CHARACTERS = 16_000;
 /** A continuation without instruction has no natural end in prose. */
 const MAX_TOKENS_CONTINUED = 200;
+/** Why a text ends that the model has not ended. */
+const CUT_SHORT = ['maxTokens', 'context'];
+
+type Prepare = (editor: vscode.TextEditor) => Promise<Task | undefined>;
 
 interface Task {
   readonly title: string;
   readonly editor: vscode.TextEditor;
+  /** What the text takes the place of: a selection that is rewritten, or nothing. */
   readonly range: vscode.Range;
   readonly request: Pick<GenerationRequest, 'prompt' | 'chat' | 'begun' | 'suffix' | 'language'>;
   readonly maxTokens: number;
@@ -32,15 +40,8 @@ export class Generator implements vscode.Disposable {
   #abort: AbortController | undefined;
 
   constructor(private readonly session: Session) {
-    const command = (id: string, run: (editor: vscode.TextEditor) => Promise<Task | undefined>) =>
-      vscode.commands.registerCommand(`dynamo.${id}`, async () => {
-        const editor = vscode.window.activeTextEditor;
-        if (!editor) return say('Open a document first.');
-        if (this.#abort) return say('Something is being generated already. Cancel it first.');
-        if (await isReadOnly(editor.document)) return say('This document is read-only.');
-        const task = await run(editor);
-        if (task) await this.#run(task);
-      });
+    const command = (id: string, prepare: Prepare) =>
+      vscode.commands.registerCommand(`dynamo.${id}`, () => this.#begin(prepare));
     this.#disposables = [
       command('generateHere', (editor) => Promise.resolve(here(editor))),
       command('continueSelection', (editor) => Promise.resolve(behindSelection(editor))),
@@ -55,10 +56,26 @@ export class Generator implements vscode.Disposable {
     for (const disposable of this.#disposables) disposable.dispose();
   }
 
-  async #run(task: Task): Promise<void> {
+  /** Nothing else begins from here on, also while the user is asked. */
+  async #begin(prepare: Prepare): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    if (!editor) return say('Open a document first.');
+    if (this.#abort) return say('Something is being generated already. Cancel it first.');
     const abort = new AbortController();
     this.#abort = abort;
-    await vscode.commands.executeCommand('setContext', 'dynamo.generating', true);
+    try {
+      if (await isReadOnly(editor.document)) return void say('This document is read-only.');
+      const task = await prepare(editor);
+      if (task && !abort.signal.aborted) await this.#run(task, abort);
+    } finally {
+      this.#abort = undefined;
+    }
+  }
+
+  async #run(task: Task, abort: AbortController): Promise<void> {
+    // Paths, as VS Code names them in conditions: Escape cancels where the text is written.
+    const { fsPath, path } = task.editor.document.uri;
+    await vscode.commands.executeCommand('setContext', 'dynamo.generating', [fsPath, path]);
     try {
       await vscode.window.withProgress(
         {
@@ -72,7 +89,6 @@ export class Generator implements vscode.Disposable {
         },
       );
     } finally {
-      this.#abort = undefined;
       await vscode.commands.executeCommand('setContext', 'dynamo.generating', false);
     }
   }
@@ -83,44 +99,57 @@ export class Generator implements vscode.Disposable {
     progress: vscode.Progress<{ message?: string }>,
   ): Promise<void> {
     const { document } = editor;
-    const newline = document.eol === vscode.EndOfLine.CRLF ? '\r\n' : '\n';
-    const answer = new Answer({ indent, newline });
+    const kind = request.chat ? (request.begun ? 'block' : 'text') : 'continuation';
+    const answer = new Answer({ kind, indent, newline: newlineIn(document) });
+    const rewrites = !range.isEmpty;
     let lost: string | undefined;
+    /** Why the text is not what was asked for. */
+    let failed: string | undefined;
     const edit = new StreamedEdit(document, range, (why) => {
       lost = why;
       abort.abort();
     });
-    const { mode, epsilon } = completionSettings(document);
+    const { mode, epsilon, fast, lookup } = completionSettings(document);
+    const decoding = { mode, ...(epsilon !== undefined && { epsilon }), fast, drafts: { lookup } };
     let tokens = 0;
     let written: Promise<void> = Promise.resolve();
     const closed = new AbortController();
     const signal = AbortSignal.any([abort.signal, closed.signal]);
     progress.report({ message: 'reading' });
     try {
-      await this.session.generate(
-        { ...request, mode, ...(epsilon !== undefined && { epsilon }), maxTokens },
+      const { stopReason } = await this.session.generate(
+        { ...request, ...decoding, maxTokens },
         (step) => {
           tokens += step.n;
           progress.report({ message: `${tokens} tokens` });
           written = edit.write(answer.push(step.text));
-          if (request.chat && answer.closed) closed.abort();
+          if (answer.closed) closed.abort();
         },
         signal,
       );
+      if (rewrites && !answer.closed && CUT_SHORT.includes(stopReason)) {
+        failed = `The answer did not end within ${tokens} tokens.`;
+      }
     } catch (error) {
       // The end of a code block is the end of the answer; a cancellation keeps what is there.
       if (!signal.aborted) {
         this.session.log.warn(`generation: ${codeOf(error) ?? 'error'}`);
-        void say(error instanceof Error ? error.message : String(error));
+        failed = messageOf(error);
       }
     }
     await written;
-    if (!abort.signal.aborted) void edit.write(answer.end());
-    if (!lost) await edit.end();
+    if (rewrites && failed !== undefined) {
+      await edit.takeBack();
+      failed += ' The selection is as it was.';
+    } else {
+      if (!abort.signal.aborted) void edit.write(answer.end());
+      if (!lost) await edit.end();
+    }
     edit.dispose();
     const how = abort.signal.aborted ? 'cancelled' : 'ended';
     this.session.log.info(`generation ${how} after ${tokens} tokens`);
     if (lost) void say(`${lost} Generation has stopped; what was written stays.`);
+    else if (failed !== undefined) void say(failed);
     else if (tokens === 0 && !abort.signal.aborted) void say('The model had nothing to add.');
   }
 }
@@ -149,7 +178,8 @@ function continuation(title: string, editor: vscode.TextEditor, position: vscode
 
 async function fromInstruction(editor: vscode.TextEditor): Promise<Task | undefined> {
   const position = editor.selection.active;
-  const instruction = await ask('What is to be written?', 'a function that parses an ISO date');
+  const question = 'What is to be written?';
+  const instruction = await ask(editor, question, 'a function that parses an ISO date');
   if (instruction === undefined) return undefined;
   const context = contextAt(editor.document, position);
   const { prompt, begun } = generateInstruction(instruction, context);
@@ -171,18 +201,24 @@ async function rewriteSelection(editor: vscode.TextEditor): Promise<Task | undef
     return undefined;
   }
   const range = wholeText(document, selection);
-  const instruction = await ask('How is it to be rewritten?', 'add type hints');
+  const selected = document.getText(range);
+  if (selected.length > MOST_CHARACTERS) {
+    void say('The selection is too long to be rewritten at once. Select less.');
+    return undefined;
+  }
+  const instruction = await ask(editor, 'How is it to be rewritten?', 'add type hints');
   if (instruction === undefined) return undefined;
   const context = contextAt(document, range.start);
   const before = document.lineAt(range.start).text.slice(0, range.start.character);
-  const { text } = unindented(indentationOf(before) + document.getText(range));
+  const { text } = unindented(indentationOf(before) + selected);
   const { prompt, begun } = rewriteInstruction(instruction, text, context);
   return {
     title: 'rewriting',
     editor,
     range,
     request: { prompt, chat: true, begun },
-    maxTokens: MAX_TOKENS,
+    // Room for as much again: a token is a character at least, nearly always.
+    maxTokens: MAX_TOKENS + selected.length,
     indent: indentationOf(before),
   };
 }
@@ -197,16 +233,33 @@ function wholeText(document: vscode.TextDocument, selection: vscode.Selection): 
   return new vscode.Range(document.positionAt(from + start), document.positionAt(from + end));
 }
 
-async function ask(prompt: string, example: string): Promise<string | undefined> {
+/** Asks the user; no answer counts where the document has changed meanwhile, and with it the place. */
+async function ask(
+  { document }: vscode.TextEditor,
+  prompt: string,
+  example: string,
+): Promise<string | undefined> {
+  const { version } = document;
   const answer = await vscode.window.showInputBox({
     prompt,
     placeHolder: example,
     title: 'DynaMo',
   });
-  return answer?.trim() === '' ? undefined : answer?.trim();
+  const instruction = answer?.trim() ?? '';
+  if (instruction === '') return undefined;
+  if (document.version === version) return instruction;
+  void say('The document has changed meanwhile. Run the command again.');
+  return undefined;
 }
 
-async function isReadOnly({ uri }: vscode.TextDocument): Promise<boolean> {
+/** A notebook's cells are written where the notebook is. */
+const notebookOf = (document: vscode.TextDocument): vscode.NotebookDocument | undefined =>
+  vscode.workspace.notebookDocuments.find((notebook) =>
+    notebook.getCells().some((cell) => cell.document === document),
+  );
+
+async function isReadOnly(document: vscode.TextDocument): Promise<boolean> {
+  const { uri } = notebookOf(document) ?? document;
   if (uri.scheme === 'untitled') return false;
   if (vscode.workspace.fs.isWritableFileSystem(uri.scheme) === false) return true;
   try {

@@ -1,8 +1,11 @@
 /** Fetching CUDA's files from the editor: they are large, so it asks first. */
 import * as vscode from 'vscode';
+import { messageOf } from '../models/errors';
 import { inNotification, show } from './progress';
 import type { Session } from './session';
 import { dataHome } from './settings';
+
+const ALREADY = 'The CUDA files are being fetched already.';
 
 export class GpuFiles implements vscode.Disposable {
   readonly #command: vscode.Disposable;
@@ -18,7 +21,7 @@ export class GpuFiles implements vscode.Disposable {
   }
 
   async #ask(): Promise<void> {
-    if (this.#abort) return show('The CUDA files are being fetched already.');
+    if (this.#abort) return show(ALREADY);
     const { CUDA_BYTES } = await import('../models/cuda-files');
     const { formatBytes } = await import('../models/files');
     const fetch = 'Fetch';
@@ -35,6 +38,7 @@ export class GpuFiles implements vscode.Disposable {
   }
 
   async #fetch(): Promise<void> {
+    if (this.#abort) return show(ALREADY); // Begun since the user was asked.
     const abort = new AbortController();
     this.#abort = abort;
     const { session } = this;
@@ -68,7 +72,7 @@ export class GpuFiles implements vscode.Disposable {
         void show('Cancelled. Whole files are kept for the next time.');
         return;
       }
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       session.log.error(message);
       void vscode.window.showErrorMessage(`DynaMo: ${message}`);
     } finally {

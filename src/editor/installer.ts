@@ -2,10 +2,13 @@
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { CatalogEntry } from '../models/catalog';
+import { messageOf } from '../models/errors';
 import type { InstallProgress } from '../models/progress';
 import { inNotification, show } from './progress';
 import type { Session } from './session';
 import { dataHome, machineSettings } from './settings';
+
+const ALREADY = 'A model is being installed already.';
 
 export class Installer implements vscode.Disposable {
   readonly #disposables: vscode.Disposable[];
@@ -31,13 +34,13 @@ export class Installer implements vscode.Disposable {
   }
 
   async #choose(verb: string, id?: string): Promise<void> {
-    if (this.#abort) return show('A model is being installed already.');
+    if (this.#abort) return show(ALREADY);
     const entry = await this.#pick(`${verb} a model`, id);
     if (entry) await this.#install(entry);
   }
 
   async #fromFile(): Promise<void> {
-    if (this.#abort) return show('A model is being installed already.');
+    if (this.#abort) return show(ALREADY);
     const entry = await this.#pick('Install a model from a file');
     if (!entry) return;
     const files = await vscode.window.showOpenDialog({
@@ -50,6 +53,7 @@ export class Installer implements vscode.Disposable {
   }
 
   async #install(entry: CatalogEntry, from?: string): Promise<void> {
+    if (this.#abort) return show(ALREADY); // Begun since it was asked which one.
     const abort = new AbortController();
     this.#abort = abort;
     const { session } = this;
@@ -90,8 +94,8 @@ export class Installer implements vscode.Disposable {
   }
 
   async #failed(entry: CatalogEntry, error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
-    this.session.fail(message);
+    const message = messageOf(error);
+    this.session.installationFailed(message);
     this.session.log.error(message);
     const again = 'Try Again';
     const file = 'Use a File';
@@ -124,12 +128,14 @@ export class Installer implements vscode.Disposable {
   async #chooseModel(): Promise<void> {
     const entry = await this.#pick('Complete with');
     if (!entry) return;
+    const { findInstalled } = await import('../models/installed');
+    const place = { suite: this.session.suite, home: await dataHome(), id: entry.id };
+    const installed = await findInstalled({ ...place, precision: 'int8' });
+    if (!installed && this.#abort) return show(ALREADY);
     await vscode.workspace
       .getConfiguration('dynamo')
       .update('model', entry.id, vscode.ConfigurationTarget.Global);
-    const { findInstalled } = await import('../models/installed');
-    const place = { suite: this.session.suite, home: await dataHome(), id: entry.id };
-    if (!(await findInstalled({ ...place, precision: 'int8' }))) await this.#install(entry);
+    if (!installed) await this.#install(entry);
   }
 
   async #pick(title: string, id?: string): Promise<CatalogEntry | undefined> {

@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** A user who asked waits longer than one who types. */
-const EXPLICIT_DEADLINE_MS = 5_000;
+export const EXPLICIT_DEADLINE_MS = 5_000;
 
 /** @param explicit whether the user asked with a key or a command */
 export function situationAt(
@@ -44,8 +44,9 @@ export function requestAt(
   const settings = completionSettings(document);
   const { mode, epsilon, fast, lookup, lines, maxTokens, deadlineMs } = settings;
   const files = settings.otherFiles ? otherFiles.for(document) : [];
+  const { prefix, suffix, language } = context;
   return {
-    ...context,
+    ...{ prefix, suffix, language },
     multiline: lines === 'auto' ? 'auto' : lines === 'multiple',
     raw: false,
     mode,

@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import type * as vscode from 'vscode';
 import type { ModelFiles } from '../engine/protocol';
+import { messageOf } from '../models/errors';
 
 /** From loading to preparing: whoever opens an editor types first. */
 const DELAY_MS = 30_000;
@@ -47,7 +48,7 @@ export class Preparation implements vscode.Disposable {
       );
     } catch (error) {
       if (signal.aborted) return;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.log.warn(`${model.id} was not prepared for this processor: ${why}`);
     }
   }

@@ -10,16 +10,19 @@ import { accepted, restOf, type Suggestion } from '../completion/suggestion';
 import { Suggestions } from '../completion/suggestions';
 import type { CursorContext } from '../completion/types';
 import type { CompletionRequest } from '../engine/protocol';
+import { messageOf } from '../models/errors';
 import { Asker, type Question } from './asker';
 import { around, contextAt } from './document';
 import type { OtherFiles } from './other-files';
 import type { Pause } from './pause';
-import { requestAt, situationAt, type Place } from './place';
+import { EXPLICIT_DEADLINE_MS, requestAt, situationAt, type Place } from './place';
 import { codeOf, Unavailable, type Session } from './session';
 import { completionSettings } from './settings';
 
 /** Sampling of a second suggestion, when the user asks for one. */
 const SECOND = { temperature: 0.8, seeds: [1, 2] } as const;
+/** How long a user who asked waits: for all of the first suggestion, and then for a second one, ms. */
+const PATIENCE = { firstMs: EXPLICIT_DEADLINE_MS, secondMs: 3_000 };
 /** What was handed to VS Code last. */
 interface Shown extends Place {
   readonly version: number;
@@ -44,6 +47,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     private readonly session: Session,
     private readonly pause: Pause,
     private readonly otherFiles: OtherFiles,
+    private readonly patience = PATIENCE,
   ) {
     this.#asker = new Asker(session);
     this.#disposables = [
@@ -140,12 +144,15 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     const known = suggestions.at(context);
     if (known && !explicit) return show([known]);
     if (this.session.generating) return undefined;
-    if (!explicit && refusal({ ...situation, ...(change && { change }) })) return undefined;
+    // What the extension takes back of a word is no deletion of the user's.
+    const deleted = change && !own && { change };
+    if (!explicit && refusal({ ...situation, ...deleted })) return undefined;
 
     try {
       const first = known ?? (await this.#answer(place, context, explicit, token));
       if (!first || token.isCancellationRequested) return undefined;
-      if (!explicit) return show([first]);
+      // A second one would take the place of the first one's rest.
+      if (!explicit || this.#asker.underway(context)) return show([first]);
       const second = await this.#second(place, first, token);
       return show(second ? [first, second] : [first]);
     } catch (error) {
@@ -165,8 +172,8 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
       const question =
         this.#asker.underway(context) ??
         this.#ask(place, context, this.#request(place, context, explicit));
-      const outcome = await question.until(context, token, !explicit);
-      if (question.handedOut) setWriting(true);
+      const patienceMs = explicit ? this.patience.firstMs : 0;
+      const outcome = await question.until(context, token, patienceMs);
       if (token.isCancellationRequested || outcome === 'none') return undefined;
       if (outcome !== 'other') return outcome;
     }
@@ -175,7 +182,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   /** Asks; what comes of it is kept, and shown where its first line is shown already. */
   #ask(place: Place, context: CursorContext, request: CompletionRequest): Question {
     const { document, position } = place;
-    const question = this.#asker.ask(request, context);
+    const question = this.#asker.ask(request, context, setWriting);
     question.answer
       .then(({ suggestion, result, latencyMs }) => {
         this.session.log.debug(
@@ -189,8 +196,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
         this.session.record({ request, result, document: document.uri, position, latencyMs });
         if (suggestion) this.#showRest(document, question, suggestion);
       })
-      .catch(() => undefined) // Whoever waits for it is told.
-      .finally(() => question.handedOut && setWriting(false));
+      .catch(() => undefined); // Whoever waits for it is told.
     return question;
   }
 
@@ -215,7 +221,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
     return requestAt(document, context, explicit, this.session, this.otherFiles);
   }
 
-  /** Another suggestion at the same place, when the model has one. */
+  /** Another suggestion at the same place, when the model has one soon enough. */
   async #second(
     place: Place,
     first: Suggestion,
@@ -223,13 +229,24 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   ): Promise<Suggestion | undefined> {
     const { temperature, seeds } = SECOND;
     const { context } = first;
-    for (const seed of seeds) {
-      const request = { ...this.#request(place, context, true), temperature, seed };
-      const other = await this.#asker.ask(request, context).until(context, token, false);
-      if (token.isCancellationRequested) return undefined;
-      if (typeof other !== 'string' && other.text !== first.text) return other;
+    const { firstMs, secondMs } = this.patience;
+    const patience = new vscode.CancellationTokenSource();
+    const timer = setTimeout(() => patience.cancel(), secondMs);
+    const cancellation = token.onCancellationRequested(() => patience.cancel());
+    try {
+      for (const seed of seeds) {
+        const request = { ...this.#request(place, context, true), temperature, seed };
+        const question = this.#asker.ask(request, context);
+        const other = await question.until(context, patience.token, firstMs);
+        if (patience.token.isCancellationRequested) return undefined;
+        if (typeof other !== 'string' && other.text !== first.text) return other;
+      }
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+      cancellation.dispose();
+      patience.dispose();
     }
-    return undefined;
   }
 
   /** Works out what follows once `suggestion` is accepted; the next real request interrupts it. */
@@ -268,7 +285,7 @@ export class CompletionProvider implements vscode.InlineCompletionItemProvider, 
   /** Errors are the status item's and the log's to tell; typing goes on. */
   #complain(error: unknown, explicit: boolean): void {
     const quiet = ['cancelled', 'deadline', 'stopped', 'crashed', 'model', 'protocol'];
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (error instanceof Unavailable) {
       if (explicit) void vscode.window.showInformationMessage(`DynaMo: ${message}`);
     } else if (!quiet.includes(codeOf(error) ?? '') && !isAbort(error)) {

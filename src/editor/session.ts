@@ -17,6 +17,7 @@ import type {
   StepSummary,
 } from '../engine/protocol';
 import type { ModelWish } from '../engine/select-model';
+import { messageOf } from '../models/errors';
 import type { InstallProgress } from '../models/progress';
 import { Preparation } from './preparation';
 import { completionSettings, dataHome, machineSettings, touchesMachine } from './settings';
@@ -73,9 +74,14 @@ export class Session implements vscode.Disposable {
   readonly #disposables: vscode.Disposable[];
   readonly onDidChangeState = this.#state.event;
   readonly onDidComplete = this.#completed.event;
+  /** The engine's state. */
   #current: SessionState = { kind: 'idle' };
+  /** What is shown instead while a model is being installed. */
+  #installation: SessionState | undefined;
   #running: Running | undefined;
-  #starting: Promise<Running> | undefined;
+  #starting: Promise<Running | undefined> | undefined;
+  /** Raised when what is being started is no longer wanted. */
+  #epoch = 0;
   #failedAt: number | undefined;
   #model: ModelInfo | undefined;
   #provider: Pick<ProviderChoice, 'provider' | 'why'> | undefined;
@@ -104,7 +110,7 @@ export class Session implements vscode.Disposable {
   }
 
   get state(): SessionState {
-    return this.#current;
+    return this.#installation ?? this.#current;
   }
 
   /** The loaded model; undefined while none is. */
@@ -190,7 +196,7 @@ export class Session implements vscode.Disposable {
   retry(): void {
     this.#failedAt = undefined;
     this.#running?.engine.reset();
-    if (['failed', 'missing', 'installing'].includes(this.#current.kind)) {
+    if (['failed', 'missing'].includes(this.#current.kind)) {
       this.#enter({ kind: 'idle' });
     }
   }
@@ -198,37 +204,42 @@ export class Session implements vscode.Disposable {
   /** Ends the engine; the next request starts a new one. */
   async restart(): Promise<void> {
     const running = this.#running;
+    this.#epoch += 1;
     this.#running = undefined;
     this.#starting = undefined;
     this.#model = undefined;
     this.#provider = undefined;
     clearTimeout(this.#idleTimer);
     this.#failedAt = undefined;
-    if (this.#current.kind !== 'installing') this.#enter({ kind: 'idle' });
+    this.#enter({ kind: 'idle' });
     await running?.engine.dispose();
   }
 
-  /** While a model is being installed, its progress is the state. */
+  /** While a model is being installed, its progress is the state; an engine that runs goes on. */
   installing(model: string, progress?: InstallProgress): void {
-    this.#enter({ kind: 'installing', model, ...(progress && { progress }) });
+    const installation = { kind: 'installing', model, ...(progress && { progress }) } as const;
+    this.#change(() => (this.#installation = installation));
   }
 
-  /** The installation is over, one way or the other. */
+  /** The installation has ended, or was cancelled. */
   installed(): void {
-    this.#failedAt = undefined;
-    this.#enter({ kind: 'idle' });
+    this.#change(() => {
+      this.#installation = undefined;
+      this.#current = { kind: 'idle' };
+    });
     void this.restart().then(() => this.warm());
+  }
+
+  /** The installation has failed, which is the state where no engine goes on. */
+  installationFailed(message: string): void {
+    this.#change(() => (this.#installation = undefined));
+    if (this.#running) this.#remember(message);
+    else this.#fail(message);
   }
 
   /** Starts the engine before it is asked, so that the first completion comes sooner. */
   warm(): void {
     this.#ready(true).catch(() => undefined); // The state tells.
-  }
-
-  fail(message: string): void {
-    this.#failedAt = performance.now();
-    this.#remember(message);
-    this.#enter({ kind: 'failed', message });
   }
 
   dispose(): void {
@@ -245,14 +256,23 @@ export class Session implements vscode.Disposable {
       }
       this.retry();
     }
-    if (this.#current.kind === 'installing') throw new Unavailable('A model is being installed.');
+    if (this.#installation && !this.#running && !this.#starting) {
+      throw new Unavailable('A model is being installed.');
+    }
     const running = this.#running ?? (await (this.#starting ??= this.#start()));
-    await this.#guard(running.loaded);
+    if (!running) return await this.#ready(byUser);
+    // Where the process ended, the engine starts it again, and requests wait for that.
+    const loaded = running.loaded.catch((error: unknown) => {
+      if (codeOf(error) !== 'crashed') throw error;
+    });
+    await this.#guard(loaded, ['model', 'protocol', 'memory']);
     return running;
   }
 
-  async #start(): Promise<Running> {
+  /** @returns undefined when it was no longer wanted before it was there */
+  async #start(): Promise<Running | undefined> {
     const settings = machineSettings();
+    const epoch = this.#epoch;
     try {
       this.#enter({ kind: 'loading' });
       const [{ Engine }, { selectDefault, selectModel }, home] = await Promise.all([
@@ -278,6 +298,7 @@ export class Session implements vscode.Disposable {
         settings.model === ''
           ? await selectDefault(wish)
           : { id: settings.model, choice: await selectModel({ ...wish, id: settings.model }) };
+      if (epoch !== this.#epoch) return undefined;
       if (choice === undefined) {
         this.#failedAt = performance.now();
         this.#enter({ kind: 'missing', model: id });
@@ -294,45 +315,50 @@ export class Session implements vscode.Disposable {
           void choice.lost?.(note);
         },
         onState: (state) => this.#follow(engine, state),
+        onLoad: (info) => this.#loaded(engine, choice, info),
         onStderr: (text) => this.log.warn(`engine: ${text.trimEnd()}`),
       });
       if (choice.note !== undefined) this.#tell(choice.note);
       this.#provider = choice;
       const load = { ...options, provider: choice.provider };
-      const loaded = engine.load(choice.model, load, choice.fallback).then((info) => {
-        if (this.#running?.engine === engine) {
-          this.#model = info;
-          this.#enter({ kind: 'ready', busy: false });
-          void vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
-        }
-        this.log.info(
-          `${info.id} (${info.precision}) loaded in ${Math.round(info.loadMs)} ms, ` +
-            `context ${info.contextLength}; ${choice.provider.name}: ${choice.why}`,
-        );
-        if (info.prepared === false && info.precision === 'int8') {
-          this.#preparation.begin(choice.model);
-        }
-        return info;
-      });
+      const loaded = engine.load(choice.model, load, choice.fallback);
       loaded.catch(() => undefined); // Whoever waits for it is told.
       this.#running = { key: JSON.stringify(settings), engine, loaded };
       this.#touch();
       return this.#running;
     } catch (error) {
+      if (epoch !== this.#epoch) return undefined;
       if (!(error instanceof Unavailable)) this.#report(error);
       throw error;
     } finally {
-      this.#starting = undefined;
+      if (epoch === this.#epoch) this.#starting = undefined;
     }
   }
 
+  /** A model was loaded, for the first time or because the process had ended. */
+  #loaded(engine: Engine, choice: ProviderChoice, info: ModelInfo): void {
+    if (this.#running?.engine === engine) {
+      this.#model = info;
+      this.#enter({ kind: 'ready', busy: false });
+      void vscode.commands.executeCommand('setContext', 'dynamo.installed', true);
+    }
+    const { id, precision, loadMs, contextLength } = info;
+    const { provider, why } = this.#provider ?? choice; // The CPU may have taken over.
+    this.log.info(
+      `${id} (${precision}) loaded in ${Math.round(loadMs)} ms, ` +
+        `context ${contextLength}; ${provider.name}: ${why}`,
+    );
+    const model = [choice.model, choice.fallback].find((files) => files?.precision === precision);
+    if (model && info.prepared === false && precision === 'int8') this.#preparation.begin(model);
+  }
+
   /** Passes a result on; turns what went wrong with the model itself into the state. */
-  async #guard<T>(work: Promise<T>): Promise<T> {
+  async #guard<T>(work: Promise<T>, fatal = ['model', 'protocol']): Promise<T> {
     try {
       return await work;
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'model' || code === 'protocol') {
+      if (code !== undefined && fatal.includes(code)) {
         void this.restart();
         this.#report(error);
       }
@@ -341,9 +367,15 @@ export class Session implements vscode.Disposable {
   }
 
   #report(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.log.error(message);
-    this.fail(message);
+    this.#fail(message);
+  }
+
+  #fail(message: string): void {
+    this.#failedAt = performance.now();
+    this.#remember(message);
+    this.#enter({ kind: 'failed', message });
   }
 
   /** A GPU that was hoped for is not used: said once, and no reason to stop working. */
@@ -369,7 +401,7 @@ export class Session implements vscode.Disposable {
       case 'stopped':
         this.log.error(process.error.message);
         this.#model = undefined;
-        return this.fail(process.error.message);
+        return this.#fail(process.error.message);
       case 'ready':
         if (work === 'loading') return this.#enter({ kind: 'loading' });
         return this.#enter({ kind: 'ready', busy: work === 'busy' });
@@ -388,9 +420,14 @@ export class Session implements vscode.Disposable {
   }
 
   #enter(state: SessionState): void {
-    if (this.#disposed || JSON.stringify(state) === JSON.stringify(this.#current)) return;
-    this.#current = state;
-    this.#state.fire(state);
+    this.#change(() => (this.#current = state));
+  }
+
+  /** Tells the state when `by` has changed it. */
+  #change(by: () => void): void {
+    const before = JSON.stringify(this.state);
+    by();
+    if (!this.#disposed && JSON.stringify(this.state) !== before) this.#state.fire(this.state);
   }
 }
 

@@ -3,6 +3,8 @@
  * configuration. Whatever names a path, a model, threads or a GPU comes from the user alone: a workspace,
  * trusted or not, has no say in it.
  */
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import * as vscode from 'vscode';
 import type { DecodeMode } from '../engine/protocol';
 import { PROVIDER_SETTINGS, type ProviderSetting } from '../engine/provider';
@@ -69,10 +71,11 @@ export function machineSettings(): MachineSettings {
   };
 }
 
-/** The folder of everything that is installed. */
+/** The folder of everything that is installed. A relative one lies in the user's home directory. */
 export async function dataHome(): Promise<string> {
   const { home } = machineSettings();
-  return home === '' ? (await import('../models/paths')).dataDirectory() : home;
+  if (home === '') return (await import('../models/paths')).dataDirectory();
+  return resolve(homedir(), home.replace(/^~(?=$|[\\/])/, homedir()));
 }
 
 export function completionSettings(scope?: vscode.ConfigurationScope): CompletionSettings {
@@ -118,11 +121,10 @@ export async function setEnabled(enabled: boolean, languageId?: string): Promise
     .update('enable', enabled, vscode.ConfigurationTarget.Global, languageId !== undefined);
 }
 
-/** Whether VS Code itself shows inline suggestions. */
-export function inlineSuggestionsShown(): boolean {
-  return (
-    vscode.workspace.getConfiguration('editor').get<unknown>('inlineSuggest.enabled') !== false
-  );
+/** Whether VS Code itself shows inline suggestions, in a document or at all. */
+export function inlineSuggestionsShown(document?: vscode.TextDocument): boolean {
+  const configuration = vscode.workspace.getConfiguration('editor', document ?? null);
+  return configuration.get<unknown>('inlineSuggest.enabled') !== false;
 }
 
 export function touchesMachine(event: vscode.ConfigurationChangeEvent): boolean {

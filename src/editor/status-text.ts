@@ -29,10 +29,10 @@ function offBecause(pause: Pause): string | undefined {
     const time = new Date(until).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
     return `paused until ${time}. Click to resume.`;
   }
-  if (!inlineSuggestionsShown()) {
+  const document = vscode.window.activeTextEditor?.document;
+  if (!inlineSuggestionsShown(document)) {
     return 'inline suggestions are off in the setting editor.inlineSuggest.enabled.';
   }
-  const document = vscode.window.activeTextEditor?.document;
   if (document && !isEnabled(document)) return `switched off for ${document.languageId}.`;
   return undefined;
 }

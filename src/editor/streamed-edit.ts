@@ -14,7 +14,7 @@ export class StreamedEdit implements vscode.Disposable {
   #expected: { readonly offset: number; readonly text: string } | undefined;
   /** Whether the next piece begins a new undo: the first one, and after the user's own edits. */
   #newUndo = true;
-  /** Whether nothing was written yet. */
+  /** Whether the next piece takes the place of the whole stretch, as the first one does. */
   #pristine = true;
   #over = false;
   #pieces = 0;
@@ -23,7 +23,8 @@ export class StreamedEdit implements vscode.Disposable {
   #edited = false;
   #joining = false;
   readonly #original: string;
-  readonly #replacedLength: number;
+  /** What the text takes the place of. */
+  readonly #replaced: string;
 
   /**
    * @param range what the text takes the place of
@@ -37,13 +38,13 @@ export class StreamedEdit implements vscode.Disposable {
     const start = document.offsetAt(range.start);
     this.#written = { start, end: document.offsetAt(range.end) };
     this.#original = document.getText();
-    this.#replacedLength = this.#written.end - start;
+    this.#replaced = document.getText(range);
     this.#disposables = [
       vscode.workspace.onDidSaveTextDocument((saved) => {
         if (saved === document) this.#saved = true;
       }),
       vscode.workspace.onDidChangeTextDocument((event) => {
-        if (event.document === document) this.#changed(event.contentChanges);
+        if (event.document === document) this.#changed(event);
       }),
       vscode.workspace.onDidCloseTextDocument((closed) => {
         if (closed === document) this.#lose('The document was closed.');
@@ -62,12 +63,28 @@ export class StreamedEdit implements vscode.Disposable {
   async end(): Promise<void> {
     await this.#flush();
     if (this.#over) return;
-    if (this.#waiting === '') return await this.#joinUndo();
-    const edit = new vscode.WorkspaceEdit();
-    const end = this.document.positionAt(this.#written.end);
-    const from = this.#pristine ? this.document.positionAt(this.#written.start) : end;
-    edit.replace(this.document.uri, new vscode.Range(from, end), this.#waiting);
+    if (this.#waiting === '') await this.#joinUndo();
+    else await this.#writeUnseen();
+  }
+
+  /** Puts back what the text took the place of. */
+  async takeBack(): Promise<void> {
     this.#waiting = '';
+    await this.#flushing;
+    if (this.#over || this.#pristine) return;
+    this.#pristine = true;
+    this.#waiting = this.#replaced;
+    await this.#flush();
+    if (!this.#over && this.#waiting !== '') await this.#writeUnseen();
+  }
+
+  /** The last piece, where no editor shows the document. */
+  async #writeUnseen(): Promise<void> {
+    this.#over = true;
+    const edit = new vscode.WorkspaceEdit();
+    const { start, end } = this.#written;
+    const range = this.#rangeOf(this.#pristine ? start : end, end);
+    edit.replace(this.document.uri, range, this.#waiting);
     await vscode.workspace.applyEdit(edit);
   }
 
@@ -76,33 +93,31 @@ export class StreamedEdit implements vscode.Disposable {
    * taken back and the whole is put in at once. Not when the user has edited in between.
    */
   async #joinUndo(): Promise<void> {
-    const editor = vscode.window.activeTextEditor;
-    if (!this.#saved || this.#edited || editor?.document !== this.document) return;
-    const { start, end } = this.#written;
-    const text = this.document.getText(
-      new vscode.Range(this.document.positionAt(start), this.document.positionAt(end)),
-    );
-    const whole = this.document.getText();
+    const { document } = this;
+    if (!this.#saved || this.#edited) return;
+    if (vscode.window.activeTextEditor?.document !== document) return;
+    const textNow = () => document.getText(this.#rangeOf(this.#written.start, this.#written.end));
+    const text = textNow();
     this.#joining = true;
-    let undone = 0;
-    while (this.document.getText() !== this.#original && undone < this.#pieces) {
+    await this.#undoPieces();
+    this.#joining = false;
+    if (textNow() === text) return;
+    this.#pristine = true;
+    this.#newUndo = true;
+    await this.write(text);
+  }
+
+  /** Undo runs on whatever has the focus: what it takes from somebody else is given back. */
+  async #undoPieces(): Promise<void> {
+    const { document } = this;
+    for (let left = this.#pieces; left > 0; left -= 1) {
+      if (this.#edited || this.#over || document.getText() === this.#original) return;
+      const { version } = document;
       await vscode.commands.executeCommand('undo');
-      undone += 1;
-    }
-    if (this.document.getText() !== this.#original) {
-      for (; undone > 0 && this.document.getText() !== whole; undone -= 1) {
-        await vscode.commands.executeCommand('redo');
-      }
+      if (document.version !== version) continue;
+      await vscode.commands.executeCommand('redo');
       return;
     }
-    const range = new vscode.Range(
-      this.document.positionAt(start),
-      this.document.positionAt(start + this.#replacedLength),
-    );
-    await editor.edit((edit) => {
-      edit.delete(range);
-      edit.insert(range.start, text);
-    });
   }
 
   dispose(): void {
@@ -119,6 +134,10 @@ export class StreamedEdit implements vscode.Disposable {
 
   get #canWrite(): boolean {
     return this.#waiting !== '' && !this.#over && this.#editor !== undefined;
+  }
+
+  #rangeOf(start: number, end: number): vscode.Range {
+    return new vscode.Range(this.document.positionAt(start), this.document.positionAt(end));
   }
 
   get #editor(): vscode.TextEditor | undefined {
@@ -140,9 +159,7 @@ export class StreamedEdit implements vscode.Disposable {
       if (!editor) return;
       const text = this.#waiting;
       const { start, end } = this.#written;
-      const old = this.#pristine
-        ? new vscode.Range(this.document.positionAt(start), this.document.positionAt(end))
-        : undefined;
+      const old = this.#pristine ? this.#rangeOf(start, end) : undefined;
       const offset = this.#pristine ? start : end;
       this.#expected = { offset, text };
       const { version } = this.document;
@@ -171,13 +188,20 @@ export class StreamedEdit implements vscode.Disposable {
     }
   }
 
-  #changed(changes: readonly vscode.TextDocumentContentChangeEvent[]): void {
-    if (changes.length === 0 || this.#over || this.#joining) return;
+  #changed({ contentChanges: changes, reason }: vscode.TextDocumentChangeEvent): void {
+    if (changes.length === 0 || this.#over) return;
     const expected = this.#expected;
     if (expected && changes.some((change) => isOwn(change, expected))) {
       // At once: the user's next change may come before the edit's own answer, and moves this.
       const { start } = this.#written;
       this.#written = { start, end: expected.offset + expected.text.length };
+      return;
+    }
+    if (this.#joining && reason !== undefined) {
+      // An undo of what was written here.
+      const { start, end } = this.#written;
+      const by = changes.reduce((sum, { text, rangeLength }) => sum + text.length - rangeLength, 0);
+      this.#written = { start, end: end + by };
       return;
     }
     this.#newUndo = true;

@@ -17,6 +17,7 @@ describe('generation from the palette', () => {
         'long.py': '# Numbers in words.\n\n',
         'beside.py': '# Names of numbers.\n\n',
         'closed.py': '# Names of months.\n\n',
+        'apart.py': '# Words for numbers.\n\n',
         'rewrite.py': 'class A:\n    def add(self, a, b):\n        return a + b\n',
       },
     });
@@ -85,6 +86,20 @@ describe('generation from the palette', () => {
       text,
     );
     assert.doesNotMatch(server.log(), /generation cancelled after \d+ tokens\s*$/);
+  });
+
+  it('goes on when Escape is pressed in another document', async () => {
+    const cancelled = () => server.log().split('generation cancelled').length;
+    const before = cancelled();
+    await window.openFile('apart.py');
+    await generate('a dictionary WORDS of the numbers from 1 to 20 in English words');
+    await window.untilFile('apart.py', (text) => text.length > 60);
+    await window.openFile('new.py');
+    await window.press('Escape');
+    await untilDone();
+    assert.equal(cancelled(), before);
+    await window.openFile('apart.py');
+    await window.untilFile('apart.py', (file) => /seven/i.test(file));
   });
 
   it('ends in peace when its document is closed', async () => {

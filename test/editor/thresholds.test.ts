@@ -182,6 +182,23 @@ describe('the threshold view in a real editor', () => {
   it('shows the place of a step that is chosen', async () => {
     await view.locator('#steps-editor [role=option]').nth(1).click();
     await untilText('step', '.where strong', /Step 2 of sum\.py/);
+    await view.locator('#steps-tried [role=option]').first().click();
+    await untilText('step', '.where strong', /Step 1 of sum\.py.*, with these settings/);
+  });
+
+  it('goes from step to step by keyboard, however quickly one presses', async () => {
+    const list = view.locator('#steps-editor');
+    const options = list.locator('[role=option]');
+    await options.first().click();
+    await list.focus();
+    const last = (await options.count()) - 1;
+    for (let step = 0; step < last; step += 1) await window.press('ArrowRight');
+    await window.until(
+      'the last step',
+      () => list.getAttribute('aria-activedescendant'),
+      (active) => active === `steps-editor-${last}`,
+    );
+    await untilText('step', '.where strong', new RegExp(`Step ${last + 1} of sum\\.py`));
   });
 
   it('applies its settings to the next completion, and resets them', async () => {

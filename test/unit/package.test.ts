@@ -44,15 +44,17 @@ describe('package.json', () => {
     const named = Object.fromEntries(others.map((id, index) => [id, labels[index]]));
     assert.deepEqual(named, Object.fromEntries(catalog.models.map(({ id, name }) => [id, name])));
     assert.equal(model?.enumDescriptions?.length, others.length + 1);
-    const byDefault = catalog.models.find(({ id }) => id === catalog.default);
-    assert.equal(model?.enumDescriptions?.[0], `${byDefault?.name ?? ''}.`);
+    const nameOf = (wanted?: string) => catalog.models.find(({ id }) => id === wanted)?.name ?? '';
+    const [byDefault, onGpu] = [nameOf(catalog.default), nameOf(catalog.gpuDefault)];
+    const says = `${byDefault}; where a GPU serves, ${onGpu}.`;
+    assert.equal(model?.enumDescriptions?.[0], says);
   });
 
   it('leaves ε_b to the model, and says what that means', () => {
     const { default: own, markdownDescription = '' } =
       configuration.properties['dynamo.epsilon'] ?? {};
     assert.equal(own, null);
-    assert.match(markdownDescription, /Empty means the model's own.*decodes as exact mode/);
+    assert.match(markdownDescription, /Empty means the model's calibrated.*decodes as exact mode/);
   });
 
   it('declares the commands that the code registers, and no others', () => {

@@ -50,15 +50,16 @@ function sourceKey() {
 }
 
 function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, title: string) {
-  const { kept, seen, everything } = page.state;
+  const { kept, active, everything } = page.state;
+  const { origin } = completion;
   const all = everything === completion;
   const shown = runs(completion, kept.colour, all);
   const totals = totalsOf(completion);
-  const chosen = seen?.kind === 'step' && completion.origin === 'editor' ? seen.step : undefined;
+  const chosen = active?.origin === origin ? active.step : undefined;
   const cursor = chosen === undefined ? undefined : completion.steps[chosen];
-  const id = `steps-${completion.origin}`;
+  const id = `steps-${origin}`;
   const look = (step: number) => {
-    if (completion.steppable) page.lookAtStep(step);
+    if (completion.steppable) page.lookAtStep({ origin, step });
   };
   const key = (event: KeyboardEvent) => {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -89,18 +90,14 @@ function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, titl
       ${
         cursor && chosen !== undefined
           ? describeStep(cursor, chosen)
-          : completion.origin === 'tried'
+          : origin === 'tried'
             ? nothing
             : completion.steppable
               ? 'Choose a step to see above what it was decided from.'
               : 'The document has changed since, so its steps cannot be looked at any more.'
       }
     </p>
-    ${
-      completion.origin === 'editor' && completion.steps.length > 1
-        ? stepsPlot(completion.steps)
-        : nothing
-    }`;
+    ${origin === 'editor' && completion.steps.length > 1 ? stepsPlot(completion.steps) : nothing}`;
 }
 
 /** The steps' texts, without a space around them: in running text every one shows. */

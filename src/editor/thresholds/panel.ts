@@ -13,9 +13,11 @@ import {
   type ViewPlace,
   type ViewSettings,
   type ViewState,
+  type ViewSweep,
 } from '../../../media/thresholds/messages';
-import type { InspectRequest } from '../../engine/protocol';
+import type { CompletionResult, InspectRequest } from '../../engine/protocol';
 import { readCurve, type CurveFound } from '../../models/threshold-curve';
+import { messageOf } from '../../models/errors';
 import { contextAt } from '../document';
 import type { OtherFiles } from '../other-files';
 import type { CompletionRecord, Session } from '../session';
@@ -33,6 +35,16 @@ const TRACE_AFTER_MS = 600;
 /** Places of a sweep, and tokens at each. */
 const SWEEP_PLACES = 8;
 const SWEEP_TOKENS = 32;
+
+/** One that has not begun. */
+const NO_SWEEP: ViewSweep = {
+  status: 'running',
+  where: '',
+  places: 0,
+  done: 0,
+  total: 0,
+  points: [],
+};
 
 const COMMANDS = {
   log: 'dynamo.showLog',
@@ -75,6 +87,10 @@ export class ThresholdPanel {
   #editor: vscode.TextEditor | undefined;
   /** The completion that the page shows. */
   #record: CompletionRecord | undefined;
+  /** The same, decoded again with the page's settings. */
+  #tried: CompletionResult | undefined;
+  /** What the last sweep has come to: a page that is hidden is told nothing. */
+  #swept: ViewSweep | undefined;
   #traceTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -156,6 +172,7 @@ export class ThresholdPanel {
     this.#send({ type: 'counters', counters: this.counters.counters });
     const record = this.session.lastCompletion;
     if (record) this.#completed(record);
+    if (this.#swept) this.#send({ type: 'sweep', sweep: this.#swept });
     await this.#inspect({ kind: 'cursor' });
     this.#tellState(); // The model is known now, and with it its own settings.
     await this.#tellCard();
@@ -173,7 +190,6 @@ export class ThresholdPanel {
         type: 'inspection',
         where: asked.where,
         place: place.kind,
-        ...(place.kind === 'step' && { step: place.step }),
         inspection,
       });
     } catch (error) {
@@ -195,19 +211,24 @@ export class ThresholdPanel {
       const { document, selection } = editor;
       const settings = completionSettings(document);
       const { maxTokens } = settings;
-      const context = contextAt(document, selection.active);
+      const { prefix, suffix, language } = contextAt(document, selection.active);
       const files = settings.otherFiles ? this.otherFiles.for(document) : [];
       return {
         where: whereIs(document.uri, selection.active),
-        request: { place: { kind: 'cursor', ...context, maxTokens, files: [...files] } },
+        request: {
+          place: { kind: 'cursor', prefix, suffix, language, maxTokens, files: [...files] },
+        },
       };
     }
+    const { origin, step } = place;
     const record = this.#record;
-    const after = record && idsBefore(record.result, place.step);
+    const result = origin === 'tried' ? this.#tried : record?.result;
+    const after = result && step < result.steps.length ? idsBefore(result, step) : undefined;
     if (!record || !after) return 'That step can no longer be looked at.';
     const { prefix, suffix, language, maxTokens, files } = record.request;
+    const by = origin === 'tried' ? ', with these settings' : '';
     return {
-      where: `Step ${place.step + 1} of ${whereIs(record.document, record.position)}`,
+      where: `Step ${step + 1} of ${whereIs(record.document, record.position)}${by}`,
       request: {
         place: { kind: 'cursor', prefix, suffix, language, maxTokens, ...(files && { files }) },
         after,
@@ -232,6 +253,7 @@ export class ThresholdPanel {
 
   #show(record: CompletionRecord): void {
     this.#record = record;
+    this.#tried = undefined;
     const where = whereIs(record.document, record.position);
     this.#send({ type: 'completion', completion: viewOf(record.result, 'editor', where) });
   }
@@ -243,6 +265,7 @@ export class ThresholdPanel {
     try {
       const result = await this.#work.complete(record.request, settings, signal);
       if (signal.aborted) return;
+      this.#tried = result;
       const where = whereIs(record.document, record.position);
       this.#send({ type: 'completion', completion: viewOf(result, 'tried', where) });
     } catch (error) {
@@ -252,11 +275,12 @@ export class ThresholdPanel {
 
   async #sweep(settings: ViewSettings): Promise<void> {
     const signal = this.#sweeping.begin();
-    const fail = (message: string) =>
-      this.#send({
-        type: 'sweep',
-        sweep: { status: 'failed', where: '', places: 0, done: 0, total: 0, points: [], message },
-      });
+    let swept: ViewSweep = NO_SWEEP;
+    const tell = (sweep: ViewSweep) => {
+      swept = this.#swept = sweep;
+      this.#send({ type: 'sweep', sweep });
+    };
+    const fail = (message: string) => tell({ ...swept, status: 'failed', message });
     const document = this.#editor?.document;
     if (!document) return fail('No file is open; open the one to sweep over.');
     try {
@@ -283,10 +307,10 @@ export class ThresholdPanel {
           const { text, tokens, steps, decodeMs } = result;
           return { text, tokens, steps: steps.length, decodeMs };
         },
-        (sweep) => this.#send({ type: 'sweep', sweep }),
+        tell,
         signal,
       );
-      this.#send({ type: 'sweep', sweep: last });
+      tell(last);
     } catch (error) {
       fail(textOf(error));
     }
@@ -329,5 +353,4 @@ function whereIs(uri: vscode.Uri, { line, character }: vscode.Position): string 
   return `${basename(uri.path)}:${line + 1}:${character + 1}`;
 }
 
-const textOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).slice(0, 4_000);
+const textOf = (error: unknown): string => messageOf(error).slice(0, 4_000);

@@ -68,24 +68,33 @@ export async function writeSettings(
 ): Promise<void> {
   const now = savedSettings(model);
   for (const name of settingsSchema.keyof().options) {
-    if (settings[name] !== now[name]) await update(name, settings[name]);
+    if (settings[name] === now[name]) continue;
+    const [target = vscode.ConfigurationTarget.Global] = targetsOf(name);
+    await update(name, settings[name], target);
   }
 }
 
-/** Takes back what was written. */
+/** Takes back what was written, wherever it is set. */
 export async function resetSettings(): Promise<void> {
-  for (const name of settingsSchema.keyof().options) await update(name, undefined);
+  for (const name of settingsSchema.keyof().options) {
+    for (const target of targetsOf(name)) await update(name, undefined, target);
+  }
 }
 
-async function update(name: keyof ViewSettings, value: unknown): Promise<void> {
-  const configuration = vscode.workspace.getConfiguration(SECTION);
-  const set = configuration.inspect<unknown>(KEYS[name]);
-  if (value === undefined && set?.globalValue === undefined && set?.workspaceValue === undefined) {
-    return;
-  }
-  const inWorkspace = set?.workspaceValue !== undefined;
-  const target = inWorkspace
-    ? vscode.ConfigurationTarget.Workspace
-    : vscode.ConfigurationTarget.Global;
-  await configuration.update(KEYS[name], value, target);
+/** Where a setting is set; the first one is in force. */
+function targetsOf(name: keyof ViewSettings): vscode.ConfigurationTarget[] {
+  const set = vscode.workspace.getConfiguration(SECTION).inspect<unknown>(KEYS[name]);
+  const { Global, Workspace } = vscode.ConfigurationTarget;
+  return [
+    ...(set?.workspaceValue !== undefined ? [Workspace] : []),
+    ...(set?.globalValue !== undefined ? [Global] : []),
+  ];
+}
+
+async function update(
+  name: keyof ViewSettings,
+  value: unknown,
+  target: vscode.ConfigurationTarget,
+): Promise<void> {
+  await vscode.workspace.getConfiguration(SECTION).update(KEYS[name], value, target);
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Answer, unindented, visibleAnswer } from '../../../src/completion/answer';
 import { generateInstruction, rewriteInstruction } from '../../../src/completion/instruction';
 
-const place = { indent: '', newline: '\n' } as const;
+const place = { kind: 'block', indent: '', newline: '\n' } as const;
 
 describe('the answer to an instruction', () => {
   const cases: [name: string, raw: string, shown: string, indent?: string, newline?: '\r\n'][] = [
@@ -18,16 +18,28 @@ describe('the answer to an instruction', () => {
     ['is empty when only a fence comes', '```', ''],
   ];
   for (const [name, raw, shown, indent = '', newline = '\n'] of cases) {
-    it(name, () => assert.equal(visibleAnswer(raw, { indent, newline }, true), shown));
+    it(name, () => {
+      assert.equal(visibleAnswer(raw, { kind: 'block', indent, newline }, true), shown);
+    });
   }
 
+  it('keeps the fences of a text, which nothing has opened', () => {
+    const text = 'Run it:\n\n```sh\nnpm test\n```\n\nThen read on.';
+    const answer = new Answer({ ...place, kind: 'text' });
+    assert.equal(answer.push(text) + answer.end(), text);
+    assert.equal(answer.closed, false);
+  });
+
+  const kind = fc.constantFrom('block' as const, 'text' as const, 'continuation' as const);
+
   it('comes in pieces that are never taken back, whatever the pieces', () => {
-    const piece = fc.stringMatching(/^[ab`\n ]{0,4}$/);
+    const piece = fc.stringMatching(/^[ab`\n\r ]{0,4}$/);
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-        const answer = new Answer({ indent: '  ', newline: '\n' });
+      fc.property(fc.array(piece, { maxLength: 12 }), kind, (pieces, kind) => {
+        const there = { kind, indent: '  ', newline: '\n' } as const;
+        const answer = new Answer(there);
         const shown = pieces.map((each) => answer.push(each)).join('') + answer.end();
-        assert.equal(shown, visibleAnswer(pieces.join(''), { indent: '  ', newline: '\n' }, true));
+        assert.equal(shown, visibleAnswer(pieces.join(''), there, true));
       }),
     );
   });
@@ -39,6 +51,23 @@ describe('the answer to an instruction', () => {
     answer.push('`');
     assert.equal(answer.closed, true);
   });
+});
+
+describe('the continuation of a text', () => {
+  const cases: [name: string, pieces: string[], written: string, newline?: '\r\n'][] = [
+    ['keeps the line break that it begins with', ['\n    x = a', ' + b\n'], '\n    x = a + b\n'],
+    ['keeps fences and what follows them', ['a\n```\nb\n``', '`\nc'], 'a\n```\nb\n```\nc'],
+    ['keeps white space at its end', ['a  ', '\n\n'], 'a  \n\n'],
+    ['has line breaks as its document', ['a\n', '\nb'], 'a\r\n\r\nb', '\r\n'],
+    ['reads a line break in two pieces as one', ['a\r', '\nb\r'], 'a\nb\n'],
+  ];
+  for (const [name, pieces, written, newline = '\n'] of cases) {
+    it(name, () => {
+      const answer = new Answer({ kind: 'continuation', indent: '', newline });
+      assert.equal(pieces.map((each) => answer.push(each)).join('') + answer.end(), written);
+      assert.equal(answer.closed, false);
+    });
+  }
 });
 
 describe('the indentation of a selection', () => {

@@ -65,6 +65,7 @@ function setUp() {
     },
   };
   const asker = new Asker(session as unknown as Session);
+  const writing: boolean[] = [];
   const ask = (context: CursorContext, deadlineMs = 10_000) =>
     asker.ask(
       {
@@ -79,9 +80,14 @@ function setUp() {
         },
       },
       context,
+      (now) => writing.push(now),
     );
-  return { asker, ask, asked };
+  return { asker, ask, asked, writing };
 }
+
+/** How long one waits for all of it. */
+const AT_ONCE = 0;
+const LONG_MS = 10_000;
 
 /** A token, and what cancels it. */
 function cancellable() {
@@ -107,7 +113,7 @@ describe('a question to the engine', () => {
   it('is answered when the text is whole', async () => {
     const { ask, asked } = setUp();
     const here = at('let a = |');
-    const outcome = ask(here).until(here, never, true);
+    const outcome = ask(here).until(here, never, AT_ONCE);
     await asked[0]?.writes('b');
     await asked[0]?.writes('c;');
     await asked[0]?.ends();
@@ -118,8 +124,8 @@ describe('a question to the engine', () => {
     const { ask, asked } = setUp();
     const here = at('def f():\n    |', 'python');
     const question = ask(here);
-    const early = question.until(here, never, true);
-    const whole = question.until(here, never, false);
+    const early = question.until(here, never, AT_ONCE);
+    const whole = question.until(here, never, LONG_MS);
     await asked[0]?.writes('a = 1');
     assert.equal(textOf(question.handedOut ?? 'none'), '(none)');
     await asked[0]?.writes('\n    return a');
@@ -133,7 +139,7 @@ describe('a question to the engine', () => {
     const { ask, asked } = setUp();
     const here = at('let a = |');
     const question = ask(here, 5);
-    const outcome = question.until(here, never, true);
+    const outcome = question.until(here, never, AT_ONCE);
     await asked[0]?.writes('one + ');
     assert.equal(textOf(await outcome), 'one +');
     assert.equal(asked[0]?.signal.aborted, false);
@@ -142,13 +148,73 @@ describe('a question to the engine', () => {
     assert.equal((await question.answer).suggestion?.text, 'one + two;');
   });
 
+  it('hands out what there is to who has waited long enough for all of it', async () => {
+    const { ask, asked } = setUp();
+    const here = at('def f():\n    |', 'python');
+    const question = ask(here);
+    const outcome = question.until(here, never, 20);
+    await asked[0]?.writes('a = 1\n    b = 2\n    re');
+    assert.equal(question.handedOut, undefined, 'the first line alone is not enough');
+    assert.equal(textOf(await outcome), 'a = 1\n    b = 2');
+    await asked[0]?.writes('turn a');
+    await asked[0]?.ends('stopToken');
+    const { suggestion } = await question.answer;
+    assert.equal(suggestion?.text, 'a = 1\n    b = 2\n    return a');
+  });
+
+  it('has nothing to hand out while there is nothing', async () => {
+    const { ask, asked } = setUp();
+    const here = at('let a = |');
+    const outcome = ask(here).until(here, never, 5);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await asked[0]?.writes('b;');
+    await asked[0]?.ends();
+    assert.equal(textOf(await outcome), 'b;');
+  });
+
+  it('tells while the rest of what was handed out is being written, and when it is there', async () => {
+    const { ask, asked, writing } = setUp();
+    const here = at('def f():\n    |', 'python');
+    const early = ask(here).until(here, never, AT_ONCE);
+    await asked[0]?.writes('a = 1');
+    assert.deepEqual(writing, []);
+    await asked[0]?.writes('\n    return a');
+    await early;
+    assert.deepEqual(writing, [true]);
+    await asked[0]?.ends('stopToken');
+    assert.deepEqual(writing, [true, false]);
+  });
+
+  it('tells of no writing that is over, however quickly the rest comes', async () => {
+    const { ask, asked, writing } = setUp();
+    const here = at('def f():\n    |', 'python');
+    const early = ask(here).until(here, never, AT_ONCE);
+    const written = asked[0]?.writes('a = 1\n    return a');
+    await asked[0]?.ends('stopToken');
+    await Promise.all([written, early]);
+    assert.equal(writing.at(-1) ?? false, false);
+    assert.ok(writing.length <= 2);
+  });
+
+  it('is answered in the line breaks of its document', async () => {
+    const { ask, asked } = setUp();
+    const here = { ...at('if (a) {|'), newline: '\r\n' } as const;
+    const outcome = ask(here).until(here, never, LONG_MS);
+    await asked[0]?.writes('\n  b();');
+    await asked[0]?.writes('\n}');
+    await asked[0]?.ends('stopToken');
+    const suggestion = await outcome;
+    assert.equal(textOf(suggestion), '\r\n  b();\r\n}');
+    assert.deepEqual(typeof suggestion === 'string' ? [] : suggestion.boundaries, [8, 11]);
+  });
+
   it('goes on answering while the keys typed agree with what it writes', async () => {
     const { asker, ask, asked } = setUp();
     const question = ask(at('let a = |'));
     await asked[0]?.writes('first');
     const there = at('let a = fi|');
     assert.equal(asker.underway(there), question);
-    const outcome = question.until(there, never, true);
+    const outcome = question.until(there, never, AT_ONCE);
     await asked[0]?.writes('(b);');
     await asked[0]?.ends();
     assert.equal(textOf(await outcome), 'rst(b);');
@@ -159,7 +225,7 @@ describe('a question to the engine', () => {
     const { asker, ask, asked } = setUp();
     const question = ask(at('let a = |'));
     const there = at('let a = fu|');
-    const outcome = question.until(there, never, true);
+    const outcome = question.until(there, never, AT_ONCE);
     await asked[0]?.writes('first');
     assert.equal(textOf(await outcome), '(other)');
     assert.equal(asker.underway(there), undefined);
@@ -170,7 +236,7 @@ describe('a question to the engine', () => {
     const here = at('let a = |');
     const first = ask(here);
     const { token, cancel } = cancellable();
-    const waited = first.until(here, token, true);
+    const waited = first.until(here, token, AT_ONCE);
     cancel();
     assert.equal(textOf(await waited), '(none)');
     assert.equal(asked[0]?.signal.aborted, false, 'the next key may want it');

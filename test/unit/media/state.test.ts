@@ -50,7 +50,8 @@ describe('messages of the threshold view', () => {
       { type: 'apply', settings: { ...saved, epsilon: NaN } },
       { type: 'apply', settings: { ...saved, mode: 'rm -rf' } },
       { type: 'command', command: 'workbench.action.quit' },
-      { type: 'inspect', place: { kind: 'step', step: -1 } },
+      { type: 'inspect', place: { kind: 'step', origin: 'editor', step: -1 } },
+      { type: 'inspect', place: { kind: 'step', step: 1 } },
       { type: 'inspect', place: { kind: 'prompt', prompt: 'x'.repeat(200_000) } },
       { ...apply, more: 1 },
     ]) {
@@ -103,6 +104,41 @@ describe('the state of the threshold view', () => {
     assert.deepEqual(told(fresh, none).card, { status: 'none' });
     const invented = { type: 'card', card: { status: 'measured', points: [{ epsilon: 2 }] } };
     assert.equal(readToPage(invented), undefined);
+  });
+
+  const completion = (origin: 'editor' | 'tried') => ({
+    type: 'completion' as const,
+    completion: {
+      ...{ origin, where: 'a:1:1', mode: 'exact' as const, model: 'm', steps: [], text: '' },
+      ...{ tokens: 0, promptTokens: 0, reusedTokens: 0, prefillMs: 0, decodeMs: 0 },
+      ...{ stopReason: '', steppable: true },
+    },
+  });
+  const look = (place: 'cursor' | 'step') => ({
+    ...{ type: 'inspection' as const, where: 'a', place, inspection: inspection('m') },
+  });
+
+  it('forgets the chosen step with its completion', () => {
+    const chosen = (origin: 'editor' | 'tried') => ({
+      ...told(freshState(undefined), completion('editor')),
+      active: { origin, step: 2 },
+    });
+    assert.equal(told(chosen('editor'), completion('editor')).active, undefined);
+    assert.equal(told(chosen('tried'), completion('editor')).active, undefined);
+    assert.equal(told(chosen('tried'), completion('tried')).active, undefined);
+    assert.deepEqual(told(chosen('editor'), completion('tried')).active?.step, 2);
+  });
+
+  it('keeps the chosen step until another place is looked at', () => {
+    const active = { origin: 'tried', step: 2 } as const;
+    const state = { ...freshState(undefined), active };
+    assert.equal(told(state, look('step')).active, active);
+    assert.equal(told(state, look('cursor')).active, undefined);
+  });
+
+  it('tries nothing any more when another completion has come', () => {
+    const state = { ...freshState(undefined), trying: true };
+    assert.equal(told(state, completion('editor')).trying, false);
   });
 
   it('says why nothing was seen, and keeps showing what was', () => {
