@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 SUITE = Path(__file__).resolve().parents[2] / "models"
 
@@ -14,3 +15,9 @@ def heads_files(folder: Path) -> dict[str, Path]:
     that was ever there, so one is not written over again and again.
     """
     return {path.stem.split("_")[0]: path for path in sorted(folder.glob("heads-*.safetensors"))}
+
+
+def starts(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What heads with this record began from, file's hash and record, and that again, latest first."""
+    start = record.get("start")
+    return [] if start is None else [start, *starts(start["record"])]

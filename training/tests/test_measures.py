@@ -215,7 +215,8 @@ def test_a_report_has_a_row_for_each_run(tmp_path: Path) -> None:
         (folder / "log.jsonl").write_text(json.dumps(entry) + "\n")
     measures = {"ppl": {"1": 3.0, "1:2": 5.125}, "agreement": {"2": 0.5}, "accepted": 1.75}
     (tmp_path / "two" / "measures.json").write_text(json.dumps(measures))
-    start = {"start": {"sha256": "", "record": {"tokensSeen": 1_000}}}
+    first = {"start": {"sha256": "", "record": {"tokensSeen": 400}}}
+    start = {"start": {"sha256": "", "record": {"tokensSeen": 600, **first}}}
     (tmp_path / "two" / "data.json").write_text(json.dumps(start))
     head, _, one, two = report([tmp_path / "one", tmp_path / "two"]).splitlines()
     cells = dict(zip(head.split(" | "), two.split(" | "), strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 from ..bases import BASES, Base
 from ..measure.overhead import overhead
 from ..model.heads import HeadsConfig
-from ..suite import heads_files
+from ..suite import heads_files, starts
 from .pack import read_record
 
 
@@ -92,8 +92,7 @@ def _heads(base: Base, name: str, file: Path, default: bool) -> list[str]:
         ("tokens seen", f"{record['tokensSeen']:,}, of {data['distinctTokens']:,} distinct ones"),
         ("training", f"{record['seconds']:,} s on {record['device']}"),
     ]
-    earlier = record.get("start")
-    if earlier is not None:
+    for earlier in starts(record):
         before = earlier["record"]
         facts.append(
             (

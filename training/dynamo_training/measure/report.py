@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..suite import starts
 from ..train.config import TrainConfig
 from ..train.curves import read_log
 from .overhead import overhead
@@ -38,8 +39,9 @@ def row(folder: Path, measures: dict[str, Any]) -> dict[str, str]:
     shortlist = measures.get("shortlist", min(config.shortlist, base.vocabulary))
     parameters, flops = overhead(base, heads, shortlist)
     data = folder / "data.json"
-    start = json.loads(data.read_text()).get("start") if data.is_file() else None
-    before = f" after {start['record']['tokensSeen']:,}" if start else ""
+    earlier = starts(json.loads(data.read_text())) if data.is_file() else []
+    seen = sum(start["record"]["tokensSeen"] for start in earlier)
+    before = f" after {seen:,}" if seen else ""
     cells = {
         "model": f"{base.id} T{heads.tokens}{'' if config.learns_base else '-H'}",
         "heads": heads.kind if heads.layers == 1 else f"{heads.kind}, {heads.layers} layers",
