@@ -1,5 +1,6 @@
 /** `dynamo generate`: open-ended text, streamed to standard output. */
 import { text as readAll } from 'node:stream/consumers';
+import { within } from '../engine/limit';
 import { LIMITS } from '../engine/protocol';
 import { CommandLineEngine } from './engine';
 import { decodingOf, engineChoice, engineFlags, parse } from './options';
@@ -25,12 +26,11 @@ export async function generate(args: readonly string[]): Promise<void> {
   }
   const session = new CommandLineEngine(choice);
   const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Error('Interrupted.')));
   const { stdout, stderr } = process;
   let begun = false;
   try {
-    await session.load(choice.model, choice.heads);
-    // Until here it ends the command at once, a GPU's test included.
-    process.once('SIGINT', () => interrupt.abort(new Error('Interrupted.')));
+    await within(session.load(choice.model, choice.heads), interrupt.signal);
     const result = await session.engine.generate(
       {
         prompt,
