@@ -14,7 +14,12 @@ def heads_files(folder: Path) -> dict[str, Path]:
     A file may have an edition behind its name, `heads-shared_2.safetensors`: git keeps every file
     that was ever there, so one is not written over again and again.
     """
-    return {path.stem.split("_")[0]: path for path in sorted(folder.glob("heads-*.safetensors"))}
+    return {heads_name(path.stem): path for path in sorted(folder.glob("heads-*.safetensors"))}
+
+
+def heads_name(stem: str) -> str:
+    """`heads-NAME` of a file's name, without its edition."""
+    return stem.split("_")[0]
 
 
 def starts(record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from dynamo_training.export.pack import (
     unpack,
     write_heads,
 )
+from dynamo_training.export.plan import WeightPlan
 from dynamo_training.export.trunk import build_trunk
 
 KINDS = ("shared", "independent", "chained")
@@ -301,6 +302,12 @@ def test_rows_of_zeros_and_of_hardly_anything_are_zeros() -> None:
     integers, scales = quantise(rows)
     assert integers.tolist() == [[0, 0], [0, 0], [64, -127]]
     assert scales[:2].tolist() == [1, 1]
+
+
+def test_an_edition_of_heads_changes_no_other_name() -> None:
+    for file in ("heads-shared.safetensors", "heads-shared_2.safetensors"):
+        plan = WeightPlan("tiny", "int8", heads={"file": file})
+        assert plan.weights == "heads-shared-weights-int8.bin"
 
 
 def test_heads_that_do_not_fit_are_not_written(tmp_path: Path) -> None:

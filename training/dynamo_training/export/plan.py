@@ -15,6 +15,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto
 
+from ..suite import heads_name
+
 PLAN_VERSION = 1
 LARGE_ALIGNMENT = 4096  # bytes: large tensors start on a page, so that they can be mapped
 SMALL_ALIGNMENT = 64
@@ -69,7 +71,7 @@ class WeightPlan:
         if self.heads is None:
             return f"weights-{self.precision}.bin"
         # By the trained heads' name: a base may have several.
-        trained = Path(str(self.heads.get("file", "heads"))).stem
+        trained = heads_name(Path(str(self.heads.get("file", "heads"))).stem)
         return f"{trained}-weights-{self.precision}.bin"
 
     def float32(
