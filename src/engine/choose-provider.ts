@@ -123,18 +123,26 @@ async function tryAll(
   model: ModelFiles,
   parts: ChoiceParts,
 ): Promise<Tried[]> {
-  const { verdicts, now = Date.now } = parts;
   const tried: Tried[] = [];
   for (const adapter of candidates) {
-    const subject = await parts.subject(adapter, model);
-    const known = await verdicts.find(subject, now());
+    const known = await triedBefore(adapter, await parts.subject(adapter, model), parts);
     // Another window may be at it just now: what it finds is looked up when it is done.
-    if (!known || known.failure === 'unfinished') {
+    if (!known || (!known.judgement.good && known.judgement.failure === 'unfinished')) {
       return await parts.alone(() => probeAll(candidates, model, parts));
     }
-    tried.push({ adapter, subject, judgement: judgementOf(known), anew: false });
+    tried.push(known);
   }
   return tried;
+}
+
+/** What an earlier run, or another window, found of an adapter. */
+async function triedBefore(
+  adapter: Adapter,
+  subject: Subject,
+  { verdicts, now = Date.now }: ChoiceParts,
+): Promise<Tried | undefined> {
+  const verdict = await verdicts.find(subject, now());
+  return verdict && { adapter, subject, judgement: judgementOf(verdict), anew: false };
 }
 
 async function probeAll(
@@ -147,9 +155,9 @@ async function probeAll(
   const tried: Tried[] = [];
   for (const adapter of candidates) {
     const subject = await parts.subject(adapter, model);
-    const known = await verdicts.find(subject, now());
+    const known = await triedBefore(adapter, subject, parts);
     if (known) {
-      tried.push({ adapter, subject, judgement: judgementOf(known), anew: false });
+      tried.push(known);
       continue;
     }
     parts.onProbe?.(adapter);

@@ -69,8 +69,10 @@ export class StatePool<S extends PooledState> {
       if (length > common) [best, common] = [state, length];
     }
     const kept = Math.min(common, most);
-    const chosen = best.tokens.length - common > MOST_LOST_ROWS ? this.beside(best, tokens) : best;
-    this.use(chosen === best || !copied(best, kept, chosen) ? rewound(best, kept) : chosen);
+    const beside = best.tokens.length - common > MOST_LOST_ROWS ? this.beside(best, tokens) : best;
+    const chosen = beside !== best && copied(best, kept, beside) ? beside : best;
+    if (chosen === best) best.rewind(kept);
+    this.use(chosen);
     this.shrink();
     return kept;
   }
@@ -123,11 +125,6 @@ function copied<S extends PooledState>(from: S, length: number, to: S): boolean 
     if (error instanceof RangeError) return false; // So arrays say it.
     throw error;
   }
-}
-
-function rewound<S extends PooledState>(state: S, length: number): S {
-  state.rewind(length);
-  return state;
 }
 
 /** How many leading tokens two sequences share. */

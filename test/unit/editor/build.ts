@@ -1,12 +1,9 @@
 /**
  * Builds parts.ts as one module, in which scripts take the place of `vscode`, of the engine, and of
- * what installs models. esbuild is looked up from the repository's root, where tests run.
+ * what installs models.
  */
-import type * as Esbuild from 'esbuild';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { bundling } from '../../fixtures/build';
 import type * as Parts from './parts';
 
 const HERE = resolve('test', 'unit', 'editor');
@@ -21,19 +18,9 @@ export interface BuiltParts {
 }
 
 export async function buildParts(): Promise<BuiltParts> {
-  const load = createRequire(resolve('package.json'));
-  const { build } = load('esbuild') as typeof Esbuild;
-  const directory = mkdtempSync(join(tmpdir(), 'dynamo-parts-'));
-  const path = join(directory, 'parts.cjs');
-  await build({
-    entryPoints: [join(HERE, 'parts.ts')],
-    outfile: path,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-    external: ['onnxruntime-node'],
-    logLevel: 'error',
+  const { esbuild, load, path, options, remove } = bundling(join(HERE, 'parts.ts'));
+  await esbuild.build({
+    ...options,
     plugins: [
       {
         name: 'scripted',
@@ -45,6 +32,5 @@ export async function buildParts(): Promise<BuiltParts> {
       },
     ],
   });
-  const remove = () => rmSync(directory, { recursive: true, force: true });
   return { parts: load(path) as typeof Parts, remove };
 }
