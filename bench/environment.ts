@@ -8,6 +8,7 @@ import type { ModelFiles } from '../src/engine/protocol';
 import type { InstalledModel } from '../src/models/installed';
 import { precisions } from '../src/models/paths';
 import { readRecord } from '../src/models/record';
+import { sha256 } from '../src/models/suite';
 
 export const environmentSchema = z.object({
   processor: z.string(),
@@ -130,8 +131,8 @@ export function describeEnvironment(environment: Environment): string {
 export const modelVersionSchema = z.object({
   id: z.string(),
   precision: z.enum(precisions),
-  graphSha256: z.string(),
-  weightsSha256: z.string(),
+  /** Of what the trunk is made of, see trunkSha256. */
+  trunkSha256: z.string(),
   /** Name and SHA-256 of the trained heads; absent without any. */
   heads: z.string().optional(),
   headsSha256: z.string().optional(),
@@ -139,6 +140,19 @@ export const modelVersionSchema = z.object({
   rows: z.number().optional(),
 });
 export type ModelVersion = z.infer<typeof modelVersionSchema>;
+
+interface Hashed {
+  readonly sha256: string;
+}
+
+/** Of what an installation makes the trunk of: the publisher's file, weight plan and graph. */
+export function trunkSha256(made: {
+  readonly source: Hashed;
+  readonly plan: Hashed;
+  readonly graph: Hashed;
+}): string {
+  return sha256([made.source.sha256, made.plan.sha256, made.graph.sha256].join(' '));
+}
 
 type VersionedModel = Pick<InstalledModel, 'id' | 'precision' | 'directory'> & {
   readonly heads: {
@@ -159,7 +173,7 @@ export async function modelVersionOf(
   const set = heads.sets.find(({ name }) => name === files.heads?.name);
   const rows = files.defaults?.rows;
   return {
-    ...{ id, precision, graphSha256: record.graph.sha256, weightsSha256: record.weights.sha256 },
+    ...{ id, precision, trunkSha256: trunkSha256(record) },
     ...(set && { heads: set.name, headsSha256: set.description.sha256 }),
     ...(rows !== undefined && { rows }),
   };

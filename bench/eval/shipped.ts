@@ -8,7 +8,7 @@ import { readCatalog, type CatalogEntry } from '../../src/models/catalog';
 import { precisions } from '../../src/models/paths';
 import { readSuiteHeads, readSuiteModel } from '../../src/models/suite';
 import { readDefaults } from '../../src/models/threshold-curve';
-import { trunkSha256 } from '../steps/weights';
+import { trunkSha256 } from '../environment';
 
 /** Of the graphs for CPUs, which goals and defaults are about. */
 export const SHIPPED_PRECISION = 'int8';
@@ -19,19 +19,18 @@ export interface Shipped {
   readonly heads: string;
   /** SHA-256 of trained heads, by name. */
   readonly trained: Readonly<Record<string, string>>;
-  /** By precision: of what a trunk is made of (bench/steps/weights.ts), and of its graph alone. */
-  readonly trunks: Readonly<Record<string, { readonly sha256: string; readonly graph: string }>>;
+  /** SHA-256 of what a trunk is made of (bench/environment.ts), by precision. */
+  readonly trunks: Readonly<Record<string, string>>;
   /** Whether it has defaults of fast and exact mode for its default heads. */
   readonly calibrated: boolean;
 }
 
-/** What a file tells of the weights that were measured. A graph's hash is told where a trunk's is not. */
+/** What a file tells of the weights that were measured. */
 export interface Weights {
   readonly precision: string;
   readonly heads: string;
   readonly headsSha256?: string | undefined;
   readonly trunkSha256?: string | undefined;
-  readonly graphSha256?: string | undefined;
 }
 
 export async function shippedModels(root: string): Promise<Shipped[]> {
@@ -46,8 +45,7 @@ async function shippedModel(suite: string, entry: CatalogEntry): Promise<Shipped
   const trained = sets.map(({ name, parsed }) => [name, parsed.heads.sha256] as const);
   const trunks = precisions.map(async (precision) => {
     const found = await readSuiteModel(suite, id, precision);
-    const sha256 = await trunkSha256(suite, entry, precision);
-    return found && sha256 ? [[precision, { sha256, graph: found.graph.sha256 }] as const] : [];
+    return found ? [[precision, trunkSha256({ source: entry.source, ...found })] as const] : [];
   });
   const [own] = trained;
   const heads = own && { name: own[0], sha256: own[1] };
@@ -66,17 +64,16 @@ export function isCurrent(
   weights: Weights | undefined,
 ): boolean {
   const model = shipped.find((each) => each.id === id);
-  const trunk = weights && model?.trunks[weights.precision];
-  if (!weights || !model || !trunk) return false;
-  const { heads, headsSha256, trunkSha256: made, graphSha256 } = weights;
-  const sameTrunk = made === undefined ? graphSha256 === trunk.graph : made === trunk.sha256;
+  if (!weights || !model) return false;
+  const { precision, heads, headsSha256, trunkSha256: made } = weights;
+  const sameTrunk = made !== undefined && made === model.trunks[precision];
   const sameHeads = headsSha256 !== undefined && headsSha256 === model.trained[heads];
   return sameTrunk && (heads === 'none' || sameHeads);
 }
 
 const version = z.object({
   precision: z.string(),
-  graphSha256: z.string(),
+  trunkSha256: z.string(),
   heads: z.string().default('none'),
   headsSha256: z.string().optional(),
 });

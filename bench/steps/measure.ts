@@ -5,7 +5,7 @@ import { Engine } from '../../src/engine/client';
 import { filesWithDefaults } from '../../src/engine/select-model';
 import { findInstalled } from '../../src/models/installed';
 import { dataDirectory, type Precision } from '../../src/models/paths';
-import { environmentOf } from '../environment';
+import { environmentOf, modelVersionOf } from '../environment';
 import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { completedLine, programOf, spanProgramOf } from '../infilling/rule';
 import { appendRow } from '../results-file';
@@ -14,7 +14,6 @@ import { checkPlaces, expectedOf } from './places';
 import { keyOf, openResults, type ResultRow, type RunHeader } from './results';
 import { CACHE_MEGABYTES, runTasks } from './run';
 import type { StepTask } from './tasks';
-import { trunkSha256 } from './weights';
 
 export interface Measurement {
   /** Of the checkout. */
@@ -44,21 +43,17 @@ export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
   if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
   const files = await filesWithDefaults(suite, installed, measurement.heads);
-  const trunk = await trunkSha256(suite, installed.entry, precision);
-  const trained = installed.heads.sets.find(({ name }) => name === files.heads?.name);
+  const { id: model, heads = 'none', ...made } = await modelVersionOf(installed, files);
   const header: RunHeader = {
     kind: 'steps-run',
     version: 1,
-    model: id,
-    precision,
-    heads: files.heads?.name ?? 'none',
+    model,
+    heads,
+    ...made,
     modes: [...modes],
     maxTokens,
     threads: threads ?? null,
-    ...(trained && { headsSha256: trained.description.sha256 }),
-    ...(trunk !== undefined && { trunkSha256: trunk }),
     cacheMegabytes: CACHE_MEGABYTES,
-    ...(files.defaults?.rows !== undefined && { rows: files.defaults.rows }),
     environment: environmentOf(root),
   };
   await mkdir(dirname(out), { recursive: true });

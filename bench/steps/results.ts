@@ -16,7 +16,7 @@ const header = z.object({
   threads: z.number().nullable(),
   /** SHA-256 of the trained heads; newer ones may have the same name. Older files lack this. */
   headsSha256: z.string().optional(),
-  /** Of what the trunk is made of, see weights.ts. Older files lack this. */
+  /** Of what the trunk is made of, see bench/environment.ts. Older files lack this. */
   trunkSha256: z.string().optional(),
   /** What the engine was to keep of other prompts, MB. In older files modes found what others had read. */
   cacheMegabytes: z.number().optional(),

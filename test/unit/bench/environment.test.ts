@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,11 +93,10 @@ describe('a version of a model', () => {
     }
   }
 
-  it('is told by its graph, its weights, its heads and the default rows', async () => {
-    const made = {
-      ...{ id: 'm', precision: 'int8' },
-      ...{ graphSha256: hash('3'), weightsSha256: hash('4') },
-    };
+  it('is told by what its trunk is made of, its heads and the default rows', async () => {
+    const trunk = [hash('1'), hash('2'), hash('3')].join(' ');
+    const trunkSha256 = createHash('sha256').update(trunk).digest('hex');
+    const made = { id: 'm', precision: 'int8', trunkSha256 };
     assert.deepEqual(await versionOf({}), made);
     const heads = { heads: { name: 'chained' } };
     const withHeads = { ...made, heads: 'chained', headsSha256: hash('7') };

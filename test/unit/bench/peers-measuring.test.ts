@@ -32,8 +32,7 @@ describe('what both sides loaded', () => {
 
   for (const [what, loaded] of [
     ['other heads', model({ headsSha256: 'other' })],
-    ['another graph', model({ graphSha256: 'other' })],
-    ['other weights', model({ weightsSha256: 'other' })],
+    ['another trunk', model({ trunkSha256: 'other' })],
     ['other default rows', model({ rows: 2 })],
     ['another file of the same name', { ...LOADED, peerSha256: 'other' }],
     ['another draft model', { ...LOADED, draftSha256: 'other' }],

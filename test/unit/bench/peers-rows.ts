@@ -19,7 +19,7 @@ export const environment = told;
 
 export const LOADED: Loaded = {
   model: {
-    ...{ id: 'm', precision: 'int8', graphSha256: 'g', weightsSha256: 'w' },
+    ...{ id: 'm', precision: 'int8', trunkSha256: 't' },
     ...{ heads: 'shared', headsSha256: 'h', rows: 4 },
   },
   peerSha256: 'p',

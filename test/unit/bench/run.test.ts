@@ -232,7 +232,7 @@ describe('a results file', () => {
       );
     }));
 
-  const MODEL = { id: 'm', precision: 'int8', graphSha256: 'g', weightsSha256: 'w' } as const;
+  const MODEL = { id: 'm', precision: 'int8', trunkSha256: 't' } as const;
   const environment: NonNullable<RunHeader['environment']> = {
     ...{ processor: 'one', cores: 2, memoryGigabytes: 8, system: 'Linux', node: '20' },
     ...{ onnxruntime: '1', version: '0.1.0', commit: null, vectorExtensions: ['avx2'] },
@@ -245,7 +245,7 @@ describe('a results file', () => {
   const { model } = WHOLE;
   for (const [what, found, message] of [
     ['other heads', { model: { ...MODEL, heads: 'shared', headsSha256: 'other' } }, /model/],
-    ['another graph', { model: { ...model, graphSha256: 'other' } }, /model/],
+    ['another trunk', { model: { ...model, trunkSha256: 'other' } }, /model/],
     ['another label', { label: 'theirs' }, /label "theirs", not "mine"/],
     ['other completions of the same name', { completionsSha256: 'd' }, /completionsSha256/],
     [

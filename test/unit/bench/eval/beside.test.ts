@@ -59,7 +59,7 @@ describe('beside llama.cpp', () => {
   });
 
   it('takes an older run of the weights that are shipped before a later one of others', () => {
-    const other = { ...VERSION, graphSha256: 'another' };
+    const other = { ...VERSION, trunkSha256: 'another' };
     const stale = measured(
       'bench/a/stale.jsonl',
       '2026-03-01',

@@ -6,7 +6,7 @@ import type { RunHeader } from '../../../../bench/steps/results';
 export const SHIPPED: readonly Shipped[] = [
   {
     ...{ id: 'm', heads: 'shared', trained: { shared: 'trained', independent: 'others' } },
-    ...{ trunks: { int8: { sha256: 'trunk', graph: 'graph' } }, calibrated: false },
+    ...{ trunks: { int8: 'trunk' }, calibrated: false },
   },
 ];
 
@@ -18,7 +18,7 @@ export const HEADER: RunHeader = {
 
 /** The same of rows of bench/peers and of a header of bench/infilling. */
 export const VERSION = {
-  ...{ id: 'm', precision: 'int8', graphSha256: 'graph', heads: 'shared' },
+  ...{ id: 'm', precision: 'int8', trunkSha256: 'trunk', heads: 'shared' },
   headsSha256: 'trained',
 };
 

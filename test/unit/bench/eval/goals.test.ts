@@ -245,7 +245,7 @@ describe('the goal of head 1', () => {
     const { model, ...run } = own(0);
     const weights = (more: object) => (model ? { ...model, ...more } : undefined);
     const met = (more: object) => of(reference, { ...run, model: weights(more) }).met;
-    assert.deepEqual([met({ headsSha256: 'old' }), met({ graphSha256: 'old' })], [true, undefined]);
+    assert.deepEqual([met({ headsSha256: 'old' }), met({ trunkSha256: 'old' })], [true, undefined]);
   });
 
   it('is not met by a file that does not tell its weights, but told of', () => {

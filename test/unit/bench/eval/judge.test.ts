@@ -104,10 +104,10 @@ describe('a run of judgements', () => {
   });
 
   it('is not gone on with by another version of the judge', async () => {
-    const version = { id: 'j', precision: 'int8', graphSha256: 'g', weightsSha256: 'w' } as const;
+    const version = { id: 'j', precision: 'int8', trunkSha256: 't' } as const;
     await run(sensible, version);
     assert.equal((await run(sensible, version)).asked, 0);
-    await assert.rejects(run(sensible, { ...version, graphSha256: 'x' }), /by another j/);
+    await assert.rejects(run(sensible, { ...version, trunkSha256: 'x' }), /by another j/);
   });
 
   it('stops where the judge has shown that it has no verdict, and stays so', async () => {
