@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalog } from '../models/catalog';
-import { findInstalled, type InstalledModel } from '../models/installed';
+import { describeError } from '../models/errors';
+import { bringHeadsUpToDate } from '../models/install';
+import { findInstalled, type InstalledModel, type ModelPlace } from '../models/installed';
 import { acquireLock } from '../models/lock';
 import type { Precision } from '../models/paths';
 import { readDefaults } from '../models/threshold-curve';
@@ -32,6 +34,8 @@ export interface ModelWish extends ProviderWish {
   /** How a process that probes a GPU is started. */
   readonly process: ProbeOptions;
   readonly onProbe?: ChoiceParts['onProbe'];
+  /** Called where newer heads of the suite cannot be made, so that the model goes without. */
+  readonly onOutdated?: (reason: string) => void;
 }
 
 /** One process at a time tests GPUs. */
@@ -134,12 +138,25 @@ async function gpuFiles(wish: ModelWish): Promise<ChoiceParts['models']['gpu']> 
   return (await filesOf(wish, precision)) ?? { missing };
 }
 
-async function filesOf(
-  { suite, home, id, heads }: ModelWish,
-  precision: Precision,
-): Promise<ModelFiles | undefined> {
-  const installed = await findInstalled({ suite, home, id, precision });
+async function filesOf(wish: ModelWish, precision: Precision): Promise<ModelFiles | undefined> {
+  const { suite, home, id, heads } = wish;
+  const installed = await installedWithHeads(wish, { suite, home, id, precision });
   return installed && (await filesWithDefaults(suite, installed, heads));
+}
+
+/** With the suite's present heads, which an update may have brought; they need no download. */
+async function installedWithHeads(
+  { heads, onOutdated }: ModelWish,
+  place: ModelPlace,
+): Promise<InstalledModel | undefined> {
+  const installed = await findInstalled(place);
+  if (installed?.heads.state !== 'outdated' || heads === 'none') return installed;
+  try {
+    return await bringHeadsUpToDate(place);
+  } catch (error) {
+    onOutdated?.(describeError(error));
+    return installed;
+  }
 }
 
 /** An installed model as the engine needs it, with the defaults that the suite has for its heads. */

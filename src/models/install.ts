@@ -79,7 +79,35 @@ const spareBytes = 64 * 2 ** 20;
  * @throws the signal's reason when aborted; a download is kept and resumed the next time
  */
 export async function installModel(options: InstallOptions): Promise<InstalledModel> {
-  const { suite, home, id, precision, signal } = options;
+  const job = await jobOf(options);
+  const found = await findInstalled(options);
+  if (isWhole(found)) return found;
+  return await withLock(job, async (meanwhile, assertHeld) => {
+    if (isWhole(meanwhile)) return meanwhile;
+    if (meanwhile !== undefined) return await addHeads(job, meanwhile, assertHeld);
+    return await installLocked(job, assertHeld);
+  });
+}
+
+/**
+ * Gives an installed model the suite's present heads, as after an update: from its trunk, without a download.
+ *
+ * @returns undefined when it is not installed any more
+ * @throws {ModelError} when it cannot be done
+ */
+export async function bringHeadsUpToDate(place: ModelPlace): Promise<InstalledModel | undefined> {
+  const job = await jobOf(place);
+  return await withLock(job, async (found, assertHeld) =>
+    found === undefined || isWhole(found) ? found : await addHeads(job, found, assertHeld),
+  );
+}
+
+const isWhole = (found: InstalledModel | undefined): found is InstalledModel =>
+  found !== undefined && found.heads.state !== 'outdated';
+
+/** Reads what the suite has of a model. */
+async function jobOf(options: InstallOptions): Promise<Job> {
+  const { suite, id, precision } = options;
   const entry = findModel(await readCatalog(suite), id);
   const suiteModel = await requireSuiteModel(suite, id, precision);
   const plan = parsePlan(suiteModel.plan.text, suiteModel.plan.path);
@@ -89,24 +117,25 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
     );
   }
   const heads = await readSuiteHeads(suite, entry, precision);
-  const found = await findInstalled(options);
-  if (found !== undefined && found.heads.state !== 'outdated') return found;
-
   const report = throttled(options.onProgress ?? (() => undefined));
+  return { options, entry, suite: suiteModel, plan, heads, report };
+}
+
+/** Does what is to be done with what is installed while nobody else changes it. */
+async function withLock<T>(
+  { options, entry, report }: Job,
+  work: (found: InstalledModel | undefined, assertHeld: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const { home, id, signal } = options;
   try {
     const lock = await acquireLock(lockPath(home, id), {
       signal,
       onWait: (owner) => report({ phase: 'check', source: `waiting for ${owner}`, done: 0, total: 0 }),
     });
     try {
-      const meanwhile = await findInstalledLocked(options);
-      if (meanwhile !== undefined && meanwhile.heads.state !== 'outdated') return meanwhile;
-      await removeLeftovers(modelDirectory(home, id));
-      const job: Job = { options, entry, suite: suiteModel, plan, heads, report };
-      if (meanwhile !== undefined) {
-        return await addHeads(job, meanwhile, () => lock.assertHeld());
-      }
-      return await installLocked(job, () => lock.assertHeld());
+      const found = await findInstalledLocked(options);
+      if (!isWhole(found)) await removeLeftovers(modelDirectory(home, id));
+      return await work(found, () => lock.assertHeld());
     } finally {
       await lock.release();
     }

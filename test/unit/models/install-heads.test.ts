@@ -5,7 +5,7 @@ import type { InstallOptions, InstallProgress } from '../../../src/models/instal
 import { installModel, installPrecisions } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
 import { modelFiles } from '../../../src/engine/client';
-import { filesWithDefaults } from '../../../src/engine/select-model';
+import { filesWithDefaults, selectModel, type ModelWish } from '../../../src/engine/select-model';
 import { findInstalled, verifyInstalled } from '../../../src/models/installed';
 import type { ThresholdCurve } from '../../../src/models/threshold-curve';
 import { tinyHeadsPlan, tinyId, TinyModel, tinyPlan } from '../../fixtures/tiny-model';
@@ -86,6 +86,43 @@ describe('installed heads', function () {
     await verifyInstalled(after);
     const onProgress = () => assert.fail('there was something to do');
     await install({ onProgress });
+  });
+
+  describe('of a newer suite, when the model is chosen to be loaded,', () => {
+    const choose = async (more: Partial<ModelWish> = {}) => {
+      const { suite, home, id } = tiny.options();
+      const choice = await selectModel({
+        ...{ suite, home, id, provider: 'cpu', options: {} },
+        ...{ process: { worker: 'nowhere' }, ...more },
+      });
+      assert.ok(choice);
+      return choice.model;
+    };
+    beforeEach(async () => {
+      await install();
+      await tiny.writeHeads(2);
+      tiny.answer = () => assert.fail('nothing is to be downloaded');
+    });
+
+    it('are made at once', async () => {
+      const { heads } = await choose();
+      assert.equal(heads?.graph, ready(await find()).graph);
+      await verifyInstalled(await find());
+    });
+
+    it('are left alone where none are wanted', async () => {
+      assert.equal((await choose({ heads: 'none' })).heads, undefined);
+      assert.equal((await find()).heads.state, 'outdated');
+    });
+
+    it('are done without where they cannot be made, and that is said', async () => {
+      const path = join(tiny.suite, tinyId, 'heads-shared.safetensors');
+      await writeFile(path, Buffer.concat([await readFile(path), Buffer.alloc(1)]));
+      const said: string[] = [];
+      const { heads } = await choose({ onOutdated: (reason) => said.push(reason) });
+      assert.equal(heads, undefined);
+      assert.match(said.join('|'), /^[^|]*heads-shared\.safetensors is not what[^|]*$/);
+    });
   });
 
   it('are added to a model that was installed without them', async () => {
