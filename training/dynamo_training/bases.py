@@ -35,6 +35,9 @@ class Base:
     """Values of the layers' matrices that share a scale and an offset and take 4 bits each in int8
     graphs, as a Q4_1 file has them; 0: int8 by output channel."""
 
+    head_block: int = 0
+    """The same of matrices that meet a single row in int8 graphs of token heads (export/heads.py)."""
+
     @property
     def head_size(self) -> int:
         return self.hidden // self.heads
@@ -73,6 +76,7 @@ BASES = {
             permuted_rope=False,
             output_tensor="output.weight",
             activation_bits=8,
+            head_block=32,
         ),
         Base(
             id="qwen2.5-coder-1.5b",

@@ -52,14 +52,14 @@ def quantise_between(weight: np.ndarray, block: int) -> tuple[np.ndarray, np.nda
     return packed.reshape(shape), scale, offsets.reshape(weight.shape[0], -1)
 
 
-def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray]) -> Any:
+def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray], threads: int = 2) -> Any:
     """A session whose initializers without data are filled from memory."""
     for initializer in model.graph.initializer:
         if initializer.name in arrays:
             value = onnx.numpy_helper.from_array(arrays[initializer.name], initializer.name)
             initializer.CopyFrom(value)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     # As the engine does: without it, processors without VNNI saturate.
     options.add_session_config_entry("session.x64quantprecision", "1")

@@ -28,6 +28,7 @@ QWEN = Base(
     permuted_rope=False,
     output_tensor="output.weight",
     activation_bits=8,
+    head_block=32,
 )
 LLAMA = Base(
     id="tiny-llama",
@@ -44,6 +45,7 @@ LLAMA = Base(
     output_tensor="token_embd.weight",
     activation_bits=15,
     block=16,
+    head_block=16,
 )
 BASES = pytest.mark.parametrize("base", [QWEN, LLAMA], ids=lambda base: base.id)
 LENGTH = 2 * BLOCK + 5

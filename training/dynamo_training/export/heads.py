@@ -43,6 +43,8 @@ embedding holds the rows of the shortlist alone, taken from the same file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -248,16 +250,18 @@ class HeadsBuilder(LayerBuilder):
             query, key, value = self.project(layer, normed, rotary)
             if keep:
                 self.new_rows += [key, value]
-            if keep and index == spec.layers - 1 and not every_row:
+            alone = index == spec.layers - 1 and not every_row
+            if keep and alone:
                 last = graph.constant([-1], np.int64)
                 residual = graph.op("Gather", [residual, last], f"{layer.nodes}.residual", axis=1)
                 query = graph.op("Gather", [query, last], f"{layer.nodes}.query", axis=0)
             elif keep:
                 window = replace(window, mask=self._mask())
-            delta, seen = self.attend(layer, query, key, value, window)
-            behind.append(seen)
-            residual, normed = self.layer_norm(layer, "ffn_norm", residual, delta)
-            delta = self.feed_forward(layer, normed)
+            with self._one_row() if alone else nullcontext():
+                delta, seen = self.attend(layer, query, key, value, window)
+                behind.append(seen)
+                residual, normed = self.layer_norm(layer, "ffn_norm", residual, delta)
+                delta = self.feed_forward(layer, normed)
         assert delta is not None
         return residual, delta, behind
 
@@ -291,18 +295,31 @@ class HeadsBuilder(LayerBuilder):
         )
         return state, self.widen(mixed)
 
+    @contextmanager
+    def _one_row(self) -> Iterator[None]:
+        """Products of a single row each: int8 graphs read their weights in 4 bits, where the base says so.
+
+        Then reading takes all the time, and a guess that is a little worse costs a token now and then
+        but never a text (experiments/head_bits.py). Products of more rows stay int8: there 4 bits would
+        be slower, and a row's numbers would depend on how many there are.
+        """
+        self.block = self.base.head_block if self.quantised else 0
+        yield
+        self.block = 0
+
     def _predict(self, name: str, residual: str, delta: str | None) -> tuple[str, str]:
         """Predicts from one row; returns its state [1, 1, hidden] and the chosen token [1]."""
         base, graph = self.base, self.graph
         weight = self.plan.borrow(self.trunk, "output_norm.weight")
         state, normed = self.norm(f"{name}output_norm", weight, residual, delta)
-        logits = self.linear(
-            f"{name}output_embedding",
-            self.prepare(f"{name}output_embedding", normed),
-            (base.hidden, self.spec.shortlist),
-            [Source("embedding", origin="trunk", rows="shortlist")],
-            "output_embedding",
-        )
+        with self._one_row():
+            logits = self.linear(
+                f"{name}output_embedding",
+                self.prepare(f"{name}output_embedding", normed),
+                (base.hidden, self.spec.shortlist),
+                [Source("embedding", origin="trunk", rows="shortlist")],
+                "output_embedding",
+            )
         best, places, normalizer = self.top(self.widen(logits), f"{name}logits")
         ids = graph.op("Gather", [self.shortlist, places], f"{name}ids")
         noisy = graph.op("Add", [best, self.noise[len(self.predictions)]], f"{name}noisy")

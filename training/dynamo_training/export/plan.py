@@ -161,6 +161,8 @@ class WeightPlan:
         Returns the names of bytes, scales and offsets [N, K / block].
         """
         offsets = f"{name}.offsets"
+        if self._declared(name):
+            return name, f"{name}.scale", offsets
         entry = self._int4(name, shape, block, sources)
         at = self._place(offsets, TensorProto.FLOAT, [shape[0], shape[1] // block])
         self.tensors.append(entry | {"offsets": {"name": offsets, "offset": at}})

@@ -34,6 +34,10 @@ class Model:
     def device(self) -> torch.device:
         return self.base.embedding.weight.device
 
+    def proposals(self) -> Tensor:
+        """Rows of the output embedding that heads 2..n propose from, [S, H]."""
+        return self.base.embedding.weight[self.shortlist]
+
     def autocast(self) -> torch.autocast:
         return autocast(self.device, self.base.embedding.weight.dtype)
 
@@ -59,7 +63,7 @@ def evaluate(model: Model, heldout: Cache, rows: int) -> dict[str, object]:
     """Perplexities, accuracy and agreement on a held-out cache's first rows."""
     n = model.heads.config.tokens
     vocabulary = model.base.embedding.weight.float()
-    short = model.base.embedding.weight[model.shortlist]
+    short = model.proposals()
     proposed = short.float()
     log_p, confidences = [], []
     accurate, agreeing = np.zeros(n), np.zeros(n)
@@ -115,7 +119,7 @@ def accepted_length(model: Model, written: Cache, rows: int) -> dict[str, object
     if model.learnt_base:
         raise ValueError("the base was trained: what it wrote before is not its own text any more")
     start, end = int(written.meta["start"]), int(written.meta["end_of_text"])
-    short = model.base.embedding.weight[model.shortlist]
+    short = model.proposals()
     tokens = steps = 0
     for ids, stem in model.rows(written, rows):
         with model.autocast():
@@ -159,7 +163,7 @@ def _read(
 
 def _drafted(model: Model, ids: Tensor, stem: Tensor, choice: Tensor) -> list[Tensor]:
     """Normed states of heads 2..n along the greedy chain from every position."""
-    base, short = model.base, model.base.embedding.weight[model.shortlist]
+    base, short = model.base, model.proposals()
 
     def guess(state: Tensor) -> Tensor:
         return base.embedding(best_tokens(base.norm(state), short, model.shortlist))
