@@ -24,6 +24,7 @@ from dynamo_training.measure.overhead import CONTEXT, base_cost, heads_cost  # n
 from dynamo_training.measure.report import report  # noqa: E402
 from dynamo_training.model.base_model import BaseModel  # noqa: E402
 from dynamo_training.model.heads import KINDS, HeadsConfig, TokenHeads  # noqa: E402
+from dynamo_training.suite import starts  # noqa: E402
 from dynamo_training.train import cache as caches  # noqa: E402
 from dynamo_training.train import written  # noqa: E402
 
@@ -80,7 +81,7 @@ def test_a_walk_equals_a_loop_over_drafts() -> None:
 def written_cache(folder: Path, model: BaseModel, monkeypatch: pytest.MonkeyPatch) -> caches.Cache:
     monkeypatch.setattr(caches, "PART_ROWS", 8)
     source = make_cache(folder / "text", model)
-    meta = {**source.meta, "start": LENGTH // 2, "end_of_text": -1}
+    meta = {**source.meta, "written_from": LENGTH // 2, "end_of_text": -1}
     made = caches.Cache.create(folder / "written", meta, source.shortlist)
     caches.fill(made, model, written.written_rows(model, source, 0, 20), 1, lambda _: None)
     return made
@@ -89,7 +90,9 @@ def written_cache(folder: Path, model: BaseModel, monkeypatch: pytest.MonkeyPatc
 def test_what_the_base_writes_is_its_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = written_cache(tmp_path, base_model(), monkeypatch).open(0)
+    made = written_cache(tmp_path, base_model(), monkeypatch)
+    assert starts(made.meta) == [], "no heads that learning began from"
+    part = made.open(0)
     start = LENGTH // 2
     assert part.ids.shape == (8, start + 20)
     assert np.array_equal(part.ids[:, start:], part.choice[:, start - 1 : -1])
@@ -121,7 +124,7 @@ def test_accepted_length_is_that_of_real_drafting(
     cache = written_cache(tmp_path, model, monkeypatch)
     tokens = steps = 0
     for row in cache.open(0).ids.astype(np.int64):
-        at = int(cache.meta["start"]) - 1
+        at = int(cache.meta["written_from"]) - 1
         while at + 3 <= len(row) - 1:
             known = torch.from_numpy(row[None, : at + 1])
             stem = model.stem(known).bfloat16().float()

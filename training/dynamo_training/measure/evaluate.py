@@ -114,11 +114,11 @@ def accepted_length(model: Model, written: Cache, rows: int) -> dict[str, object
     A chained head is fed the text here and its own guesses in decoding. Up to the first wrong guess
     these are the same, and what comes after it counts for nothing.
     """
-    if "start" not in written.meta:
+    if "written_from" not in written.meta:
         raise ValueError(f"{written.folder} was not written by the base: see the `write` command")
     if model.learnt_base:
         raise ValueError("the base was trained: what it wrote before is not its own text any more")
-    start, end = int(written.meta["start"]), int(written.meta["end_of_text"])
+    start, end = int(written.meta["written_from"]), int(written.meta["end_of_text"])
     short = model.proposals()
     tokens = steps = 0
     for ids, stem in model.rows(written, rows):

@@ -4,8 +4,8 @@ The stem is frozen, so what it says about a row never changes: every variant of 
 epoch reads the same files. About 2 KB a token for a hidden size of 896, in parts of PART_ROWS rows,
 each written whole and then renamed, so that an interrupted run goes on with the next part.
 
-    meta.json            base, row length, shortlist size, what made it; "start" in a cache of rows
-                         that the base wrote itself: from this position on the tokens are its own
+    meta.json            base, row length, shortlist size, what made it; "written_from" in a cache of
+                         rows that the base wrote itself: from here on the tokens are its own
     shortlist.npy        int32 [S]: token ids that heads may propose
     NNNN.ids.npy         int32 [rows, T]
     NNNN.stem.npy        bf16 as uint16 [rows, T, H]

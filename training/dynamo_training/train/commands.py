@@ -105,14 +105,14 @@ def write(options: argparse.Namespace) -> int:
     from .written import written_rows
 
     source = Cache(options.cache)
-    if source.meta["base"] != options.base or "start" in source.meta:
+    if source.meta["base"] != options.base or "written_from" in source.meta:
         raise ValueError(f"{options.cache} is not a cache of text for {options.base}")
     start = int(source.meta["length"]) // 2
     _, control = read_tokenizer(options.gguf)
     own = {
         "length": start + options.tokens,
         "exact": options.exact,
-        "start": start,
+        "written_from": start,
         "end_of_text": control["<|endoftext|>"],
     }
     made = Cache.create(options.out, {**source.meta, **own}, source.shortlist)
