@@ -141,17 +141,13 @@ export const modelVersionSchema = z.object({
 });
 export type ModelVersion = z.infer<typeof modelVersionSchema>;
 
-interface Hashed {
-  readonly sha256: string;
-}
-
 /** Of what an installation makes the trunk of: the publisher's file, weight plan and graph. */
-export function trunkSha256(made: {
-  readonly source: Hashed;
-  readonly plan: Hashed;
-  readonly graph: Hashed;
-}): string {
-  return sha256([made.source.sha256, made.plan.sha256, made.graph.sha256].join(' '));
+export function trunkSha256({
+  source,
+  plan,
+  graph,
+}: Readonly<Record<'source' | 'plan' | 'graph', { readonly sha256: string }>>): string {
+  return sha256([source.sha256, plan.sha256, graph.sha256].join(' '));
 }
 
 type VersionedModel = Pick<InstalledModel, 'id' | 'precision' | 'directory'> & {

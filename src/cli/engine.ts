@@ -57,7 +57,7 @@ export class CommandLineEngine {
       ...{ suite, home: home(), heads, precision, provider, device, options },
       process: { worker },
       onProbe: (adapter) => tell(`Testing ${nameOf(adapter.provider)}; this happens once.`),
-      onOutdated: (reason) => tell(`The token heads could not be renewed: ${reason}`),
+      onOutdated: tell,
     };
     const { id, choice } =
       given === undefined

@@ -5,6 +5,7 @@ import { messageOf, ModelError } from '../models/errors';
 import { installPrecisions } from '../models/install';
 import {
   findInstalled,
+  isWhole,
   listInstalled,
   removeInstalled,
   verifyInstalled,
@@ -111,7 +112,7 @@ async function install(
   const found = await Promise.all(
     wanted.map((each) => findInstalled({ ...place, precision: each })),
   );
-  if (found.every((model) => model && model.heads.state !== 'outdated')) {
+  if (found.every(isWhole)) {
     if (!onlyIfMissing) process.stderr.write(`${id} is installed already.\n`);
     return;
   }

@@ -293,7 +293,7 @@ export class Session implements vscode.Disposable {
           const { name, device: index } = adapter.provider;
           this.log.info(`A GPU is tested (${name}, device ${index}); this happens once.`);
         },
-        onOutdated: (reason) => this.log.warn(`The token heads could not be renewed: ${reason}`),
+        onOutdated: (note) => this.log.warn(note),
       };
       const { id, choice } =
         settings.model === ''

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { readCatalog } from '../models/catalog';
 import { describeError } from '../models/errors';
 import { bringHeadsUpToDate } from '../models/install';
-import { findInstalled, type InstalledModel, type ModelPlace } from '../models/installed';
+import { findInstalled, isWhole, type InstalledModel, type ModelPlace } from '../models/installed';
 import { acquireLock } from '../models/lock';
 import type { Precision } from '../models/paths';
 import { readDefaults } from '../models/threshold-curve';
@@ -34,8 +34,8 @@ export interface ModelWish extends ProviderWish {
   /** How a process that probes a GPU is started. */
   readonly process: ProbeOptions;
   readonly onProbe?: ChoiceParts['onProbe'];
-  /** Called where newer heads of the suite cannot be made, so that the model goes without. */
-  readonly onOutdated?: (reason: string) => void;
+  /** Told where newer heads of the suite cannot be made, so that the model goes without: a sentence. */
+  readonly onOutdated?: (note: string) => void;
 }
 
 /** One process at a time tests GPUs. */
@@ -150,11 +150,11 @@ async function installedWithHeads(
   place: ModelPlace,
 ): Promise<InstalledModel | undefined> {
   const installed = await findInstalled(place);
-  if (installed?.heads.state !== 'outdated' || heads === 'none') return installed;
+  if (!installed || isWhole(installed) || heads === 'none') return installed;
   try {
     return await bringHeadsUpToDate(place);
   } catch (error) {
-    onOutdated?.(describeError(error));
+    onOutdated?.(`The token heads could not be renewed: ${describeError(error)}`);
     return installed;
   }
 }

@@ -20,6 +20,7 @@ import {
   describeInstalled,
   findInstalled,
   findInstalledLocked,
+  isWhole,
   lockPath,
   retiredName,
 } from './installed';
@@ -82,11 +83,9 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
   const job = await jobOf(options);
   const found = await findInstalled(options);
   if (isWhole(found)) return found;
-  return await withLock(job, async (meanwhile, assertHeld) => {
-    if (isWhole(meanwhile)) return meanwhile;
-    if (meanwhile !== undefined) return await addHeads(job, meanwhile, assertHeld);
-    return await installLocked(job, assertHeld);
-  });
+  return await complete(job, (there, assertHeld) =>
+    there ? addHeads(job, there, assertHeld) : installLocked(job, assertHeld),
+  );
 }
 
 /**
@@ -97,13 +96,10 @@ export async function installModel(options: InstallOptions): Promise<InstalledMo
  */
 export async function bringHeadsUpToDate(place: ModelPlace): Promise<InstalledModel | undefined> {
   const job = await jobOf(place);
-  return await withLock(job, async (found, assertHeld) =>
-    found === undefined || isWhole(found) ? found : await addHeads(job, found, assertHeld),
+  return await complete(job, async (there, assertHeld) =>
+    there ? await addHeads(job, there, assertHeld) : undefined,
   );
 }
-
-const isWhole = (found: InstalledModel | undefined): found is InstalledModel =>
-  found !== undefined && found.heads.state !== 'outdated';
 
 /** Reads what the suite has of a model. */
 async function jobOf(options: InstallOptions): Promise<Job> {
@@ -121,11 +117,11 @@ async function jobOf(options: InstallOptions): Promise<Job> {
   return { options, entry, suite: suiteModel, plan, heads, report };
 }
 
-/** Does what is to be done with what is installed while nobody else changes it. */
-async function withLock<T>(
+/** Has `work` add what a model lacks, unless it is whole by now, while nobody else changes it. */
+async function complete<T>(
   { options, entry, report }: Job,
-  work: (found: InstalledModel | undefined, assertHeld: () => Promise<void>) => Promise<T>,
-): Promise<T> {
+  work: (there: InstalledModel | undefined, assertHeld: () => Promise<void>) => Promise<T>,
+): Promise<T | InstalledModel> {
   const { home, id, signal } = options;
   try {
     const lock = await acquireLock(lockPath(home, id), {
@@ -134,7 +130,8 @@ async function withLock<T>(
     });
     try {
       const found = await findInstalledLocked(options);
-      if (!isWhole(found)) await removeLeftovers(modelDirectory(home, id));
+      if (isWhole(found)) return found;
+      await removeLeftovers(modelDirectory(home, id));
       return await work(found, () => lock.assertHeld());
     } finally {
       await lock.release();
@@ -157,8 +154,7 @@ export async function installPrecisions(
   const wanting: { precision: Precision; missing: boolean }[] = [];
   for (const precision of precisions) {
     const found = await findInstalled({ ...options, precision });
-    const missing = found === undefined;
-    if (missing || found.heads.state === 'outdated') wanting.push({ precision, missing });
+    if (!isWhole(found)) wanting.push({ precision, missing: found === undefined });
   }
   for (const [i, { precision }] of wanting.entries()) {
     // What lacks its heads alone needs no download.

@@ -54,6 +54,10 @@ export interface InstalledHeads {
   readonly sets: readonly HeadsSet[];
 }
 
+/** Whether a model is installed with all of the suite's heads. */
+export const isWhole = (found: InstalledModel | undefined): found is InstalledModel =>
+  found !== undefined && found.heads.state !== 'outdated';
+
 export interface HeadsSet {
   readonly name: string;
   readonly graph: string;

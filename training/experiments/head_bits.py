@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "training"))
+sys.path[:0] = [str(ROOT / "training"), str(ROOT / "training/tests")]
+
+from runner import in_16_steps  # noqa: E402
 
 from dynamo_training.bases import BASES  # noqa: E402
 from dynamo_training.export.pack import unpack  # noqa: E402
@@ -25,16 +27,12 @@ from dynamo_training.model.base_model import BaseModel  # noqa: E402
 from dynamo_training.suite import SUITE, heads_files  # noqa: E402
 from dynamo_training.train.cache import Cache  # noqa: E402
 
-STEPS = 15  # between the least and the largest value of a block
 OF_ONE_ROW = ("attention.output.weight", "gate.weight", "up.weight", "down.weight")
 
 
 def rounded(weight: Tensor, block: int) -> Tensor:
-    """A matrix [out, in], every `block` values of a row rounded to 16 steps between their ends."""
-    blocks = weight.unflatten(1, (-1, block))
-    least, largest = blocks.amin(-1, keepdim=True), blocks.amax(-1, keepdim=True)
-    scale = ((largest - least) / STEPS).clamp(min=torch.finfo(torch.float32).tiny)
-    return (((blocks - least) / scale).round() * scale + least).flatten(1)
+    """A matrix [out, in] as its 4-bit blocks hold it."""
+    return torch.from_numpy(in_16_steps(weight.numpy(), block))
 
 
 @dataclass

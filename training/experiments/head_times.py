@@ -19,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "training"), str(ROOT / "training/tests")]
 
-from runner import open_session, quantise_channels, stored  # noqa: E402
+from runner import heads_values, open_session, quantise_channels, stored  # noqa: E402
 from timing import taking_turns  # noqa: E402
 
 from dynamo_training.bases import BASES, Base  # noqa: E402
@@ -36,17 +36,7 @@ def call_of(
     base: Base, packed: PackedHeads, table: np.ndarray, feeds: dict[str, Any], threads: int
 ) -> Callable[[], object]:
     model, plan = build_heads(base, "int8", packed.spec, build_trunk(base, "int8")[1])
-
-    def values(tensor: dict[str, Any]) -> np.ndarray:
-        parts = []
-        for source in tensor["sources"]:
-            named = {"shortlist": packed.shortlist, "embedding": table, **packed.tensors}
-            part = named[source["tensor"]]
-            parts.append(part[packed.shortlist] if "rows" in source else part)
-        joined = np.concatenate(parts)
-        return np.ascontiguousarray(joined.T) if tensor["transpose"] else joined
-
-    arrays = stored(plan, values)
+    arrays = stored(plan, heads_values({"embedding": table}, packed.tensors, packed.shortlist))
     arrays["embedding"], arrays["embedding.scale"] = quantise_channels(table, 1)
     arrays["output_norm.weight"] = np.ones(base.hidden, np.float32)
     arrays |= {alias: arrays[name] for alias, name in plan.aliases.items()}

@@ -52,6 +52,14 @@ def quantise_between(weight: np.ndarray, block: int) -> tuple[np.ndarray, np.nda
     return packed.reshape(shape), scale, offsets.reshape(weight.shape[0], -1)
 
 
+def in_16_steps(weight: np.ndarray, block: int) -> np.ndarray:
+    """[N, K] as its 4-bit blocks hold it."""
+    packed, scale, offsets = quantise_between(weight, block)
+    steps = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.float32) - 8
+    scaled = steps.reshape(-1, block) * scale[:, None] + offsets.reshape(-1, 1)
+    return scaled.reshape(weight.shape)
+
+
 def open_session(model: onnx.ModelProto, arrays: dict[str, np.ndarray], threads: int = 2) -> Any:
     """A session whose initializers without data are filled from memory."""
     for initializer in model.graph.initializer:
@@ -99,6 +107,28 @@ def trunk_values(weights: dict[str, np.ndarray]) -> Any:
     def values(tensor: dict[str, Any]) -> np.ndarray:
         value = weights[tensor["name"]]
         return np.ascontiguousarray(value.T) if "offsets" in tensor else value
+
+    return values
+
+
+def heads_values(
+    weights: dict[str, np.ndarray], tensors: dict[str, np.ndarray], shortlist: np.ndarray
+) -> Any:
+    """For `stored`: the trunk's weights (numpy_base.py), the heads' own by the names of their state."""
+
+    def values(tensor: dict[str, Any]) -> np.ndarray:
+        parts = []
+        for source in tensor["sources"]:
+            if source["from"] == "trunk":
+                parts.append(weights[source["tensor"]])
+            elif source["tensor"] == "shortlist":
+                parts.append(shortlist)
+            else:
+                parts.append(tensors[source["tensor"]])
+            if "rows" in source:
+                parts[-1] = parts[-1][shortlist]
+        joined = np.concatenate(parts)
+        return np.ascontiguousarray(joined.T) if tensor["transpose"] else joined
 
     return values
 
@@ -183,22 +213,7 @@ class Heads:
     ) -> None:
         trunk = build_trunk(base, precision)[1]
         model, plan = build_heads(base, precision, spec, trunk)
-
-        def values(tensor: dict[str, Any]) -> np.ndarray:
-            parts = []
-            for source in tensor["sources"]:
-                if source["from"] == "trunk":
-                    parts.append(weights[source["tensor"]])
-                elif source["tensor"] == "shortlist":
-                    parts.append(shortlist)
-                else:
-                    parts.append(tensors[source["tensor"]])
-                if "rows" in source:
-                    parts[-1] = parts[-1][shortlist]
-            joined = np.concatenate(parts)
-            return np.ascontiguousarray(joined.T) if tensor["transpose"] else joined
-
-        arrays = stored(plan, values)
+        arrays = stored(plan, heads_values(weights, tensors, shortlist))
         lent = stored(trunk, trunk_values(weights))
         arrays |= {entry["name"]: lent[entry["name"]] for entry in plan.borrowed}
         arrays |= {alias: arrays[name] for alias, name in plan.aliases.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy_base import random_weights
-from runner import BLOCK, Heads, quantise_between
+from runner import BLOCK, Heads, in_16_steps
 from safetensors.numpy import load_file, save_file
 from test_trunk import LLAMA, QWEN, relative_error
 
@@ -61,10 +61,7 @@ class Case:
         """The same with what int8 graphs hold in 4 bits rounded to these already."""
         for name, values in self.tensors.items():
             if name.endswith(OF_ONE_ROW) and int(name.split("layers.")[1][0]) == self.spec.layers - 1:
-                packed, scale, offsets = quantise_between(values, self.base.head_block)
-                steps = np.stack([packed & 15, packed >> 4], axis=-1).reshape(-1, self.base.head_block)
-                whole = (steps.astype(np.float32) - 8) * scale[:, None] + offsets.reshape(-1, 1)
-                self.tensors[name] = whole.reshape(values.shape)
+                self.tensors[name] = in_16_steps(values, self.base.head_block)
         return self
 
     def open(self, precision: str) -> Heads:

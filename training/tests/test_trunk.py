@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy_base import forward, random_weights
-from runner import BLOCK, Trunk, quantise_between
+from runner import BLOCK, Trunk, in_16_steps
 
 from dynamo_training.__main__ import main
 from dynamo_training.bases import Base
@@ -86,17 +86,15 @@ def test_fp32_equals_numpy(base: Base) -> None:
     assert relative_error(trunk.cache[1::2], expected["values"]) < 1e-4
 
 
-def in_16_steps(base: Base, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def layers_in_16_steps(base: Base, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Layers' matrices as the 4-bit blocks of a base that has such hold them."""
     if not base.block:
         return weights
     held = dict(weights)
     for name, value in weights.items():
         if name.startswith("l") and value.ndim == 2:
-            packed, scale, offsets = quantise_between(np.ascontiguousarray(value.T), base.block)
-            steps = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.float32) - 8
-            scaled = steps.reshape(-1, base.block) * scale[:, None] + offsets.reshape(-1, 1)
-            held[name] = np.ascontiguousarray(scaled.reshape(value.T.shape).T)
+            rounded = in_16_steps(np.ascontiguousarray(value.T), base.block)
+            held[name] = np.ascontiguousarray(rounded.T)
     return held
 
 
@@ -127,7 +125,7 @@ def test_fp16_takes_the_best_logits_from_float32() -> None:
 
 @BASES
 def test_int8_stays_close_to_numpy(base: Base) -> None:
-    weights, ids = in_16_steps(base, random_weights(base, 2)), ids_of(base)
+    weights, ids = layers_in_16_steps(base, random_weights(base, 2)), ids_of(base)
     expected = forward(base, weights, np.array(ids))["logits"]
     actual = run_in_pieces(Trunk(base, "int8", weights), ids, BLOCK)
     error = largest_error(actual, expected) / np.sqrt((expected**2).mean())

@@ -149,7 +149,8 @@ class WeightPlan:
 
         Returns the names of the bytes [N, K / block, block / 2] and of the scales [N * K / block].
         """
-        self.tensors.append(self._int4(name, shape, block, sources))
+        if not self._declared(name):
+            self.tensors.append(self._int4(name, shape, block, sources))
         return name, f"{name}.scale"
 
     def int4_with_offsets(
@@ -161,11 +162,10 @@ class WeightPlan:
         Returns the names of bytes, scales and offsets [N, K / block].
         """
         offsets = f"{name}.offsets"
-        if self._declared(name):
-            return name, f"{name}.scale", offsets
-        entry = self._int4(name, shape, block, sources)
-        at = self._place(offsets, TensorProto.FLOAT, [shape[0], shape[1] // block])
-        self.tensors.append(entry | {"offsets": {"name": offsets, "offset": at}})
+        if not self._declared(name):
+            entry = self._int4(name, shape, block, sources)
+            at = self._place(offsets, TensorProto.FLOAT, [shape[0], shape[1] // block])
+            self.tensors.append(entry | {"offsets": {"name": offsets, "offset": at}})
         return name, f"{name}.scale", offsets
 
     def _int4(
