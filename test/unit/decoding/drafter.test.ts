@@ -107,8 +107,36 @@ describe('row costs', () => {
     const costs = new RowCosts();
     costs.learn(1, 10);
     for (let step = 0; step < 100; step++) costs.learn(3, 1000);
-    assert.equal(costs.of(3), 3);
+    assert.ok(costs.of(3) > 2.99 && costs.of(3) <= 3);
     assert.equal(costs.of(2), 2, 'stretched from three rows');
+  });
+
+  it('forget a number of rows that is tried no more because its first steps were slow', () => {
+    const costs = new RowCosts();
+    for (let step = 0; step < 20; step++) costs.learn(1, 20);
+    for (let step = 0; step < 3; step++) costs.learn(3, 100);
+    assert.ok(costs.of(3) > 1.5, 'three slow steps are believed');
+    // Now two rows are all that pay, and they cost what they always do.
+    for (let step = 0; step < 200; step++)
+      costs.learn(step % 2 === 0 ? 1 : 2, step % 2 === 0 ? 20 : 22.4);
+    for (const [rows, most] of [
+      [3, 1.4],
+      [4, 1.5],
+      [8, 2],
+    ] as const) {
+      assert.ok(costs.of(rows) < most, `${rows} rows: ${costs.of(rows)}`);
+    }
+  });
+
+  it('keep what a number of rows costs that is tried now and then', () => {
+    const costs = new RowCosts();
+    const dear = (rows: number) => (rows < 3 ? 1 + 0.1 * (rows - 1) : 2);
+    for (let step = 0; step < 300; step++) {
+      const rows = step % 20 === 19 ? 3 : 1 + (step % 2);
+      costs.learn(rows, 20 * dear(rows));
+    }
+    assert.ok(Math.abs(costs.of(2) - 1.1) < 0.1, `${costs.of(2)}`);
+    assert.ok(costs.of(3) > 1.6, `${costs.of(3)}`);
   });
 
   it('come to what was measured, whatever one slow step said', () => {
