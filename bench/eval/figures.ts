@@ -2,8 +2,8 @@
 import { clustered } from '../steps/clusters';
 import { decodingFor, plainThreshold } from '../steps/modes';
 import { pairedDifference, type Difference, type ScorePair } from '../steps/paired';
-import type { Expected } from '../steps/places';
-import { keyOf, type ResultRow, type RunHeader } from '../steps/results';
+import { standingAt, type Expected } from '../steps/places';
+import type { ResultRow, RunHeader } from '../steps/results';
 import { laterSteps, modeFigures, type ModeFigures } from '../steps/summary';
 import { MEASURES, scoreOf, type Measure } from './scores';
 import { sameQuality, stepShares } from './statistics';
@@ -98,7 +98,7 @@ function scored(
 function pairOf(measure: Measure, mode: string, row: ResultRow, expected: Expected): ScorePair[] {
   const [plain, own] = [row.modes['ar'], row.modes[mode]];
   if (!plain || !own) return [];
-  const place = expected.get(keyOf(row));
+  const place = standingAt(row, expected);
   const scores = [scoreOf(measure, plain, place), scoreOf(measure, own, place)] as const;
   return scores[0] === undefined || scores[1] === undefined ? [] : [[scores[0], scores[1]]];
 }

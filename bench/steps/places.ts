@@ -1,6 +1,7 @@
 /**
  * What stands at the places of tasks. Files change, so a row has the hash of what stood there when its
- * texts were made: they are compared with nothing else. Pure.
+ * texts were made, and of our own code, which changes often, what stood there: they are compared with
+ * nothing else. Pure.
  */
 import { createHash } from 'node:crypto';
 import { keyOf, type ResultRow } from './results';
@@ -15,10 +16,16 @@ export function expectedOf(tasks: readonly StepTask[]): Expected {
   );
 }
 
-/** For the row of a task; undefined where nothing stands at it. */
-export function expectedSha256(task: StepTask): string | undefined {
-  return task.prompt === undefined ? hashOf(task.expected) : undefined;
+/** What the row of a task tells of its place; nothing where nothing stands at it. */
+export function toldOf(task: StepTask): Pick<ResultRow, 'expectedSha256' | 'expected'> {
+  if (task.prompt !== undefined) return {};
+  const { kind, expected } = task;
+  return { expectedSha256: hashOf(expected), ...(kind === 'own' && { expected }) };
 }
+
+/** What a row's texts are to be compared with: what the row holds, else what stands there now. */
+export const standingAt = (row: ResultRow, expected: Expected): string | undefined =>
+  row.expected ?? expected.get(keyOf(row));
 
 const HASH_DIGITS = 16;
 
@@ -34,7 +41,7 @@ export class PlacesChanged extends Error {}
  */
 export function checkPlaces(path: string, rows: readonly ResultRow[], expected: Expected): void {
   const changed = rows.filter((row) => {
-    const text = expected.get(keyOf(row));
+    const text = standingAt(row, expected);
     const now = text === undefined ? undefined : hashOf(text);
     return row.expectedSha256 !== undefined && row.expectedSha256 !== now;
   });

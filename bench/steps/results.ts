@@ -49,6 +49,8 @@ const row = z.object({
   kind: z.enum(KINDS),
   /** Beginning of the SHA-256 of what stood there, see places.ts. Older files lack this. */
   expectedSha256: z.string().optional(),
+  /** What stood there itself, of our own code: that changes, and what was measured stays true. */
+  expected: z.string().optional(),
   modes: z.record(z.string(), outcomeSchema),
 });
 

@@ -7,7 +7,7 @@
 import type { Engine } from '../../src/engine/client';
 import type { CompletionResult, GenerationResult } from '../../src/engine/protocol';
 import { decodingFor, type ModeSpec } from './modes';
-import { expectedSha256 } from './places';
+import { toldOf } from './places';
 import type { Outcome, ResultRow } from './results';
 import type { StepTask } from './tasks';
 
@@ -46,9 +46,7 @@ export async function runTasks(
       made[spec] = outcomeOf(await request(engine, task, decoding), spec);
     }
     const ordered = Object.fromEntries(modes.flatMap((spec) => entryOf(made, spec)));
-    const sha256 = expectedSha256(task);
-    const place = { id: task.id, kind: task.kind, ...(sha256 && { expectedSha256: sha256 }) };
-    await write(task, { ...place, modes: ordered });
+    await write(task, { id: task.id, kind: task.kind, ...toldOf(task), modes: ordered });
   }
 }
 

@@ -72,7 +72,7 @@ describe('a run of tasks', () => {
     assert.deepEqual((await run([place('a')], { until: -Infinity })).asked, []);
   });
 
-  it('notes the hash of what stands at a place, and none where nothing does', async () => {
+  it('notes what stands at a place by its hash, and nothing where nothing does', async () => {
     const question: StepTask = { id: 'q', kind: 'prose', prompt: 'Why?', chat: true };
     const { rows } = await run([place('a'), question]);
     const [first, second] = rows;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environmentOf } from '../../../bench/environment';
 import { clusterOf } from '../../../bench/steps/clusters';
-import { checkPlaces, expectedOf, expectedSha256 } from '../../../bench/steps/places';
+import { checkPlaces, expectedOf, standingAt, toldOf } from '../../../bench/steps/places';
 import {
   keyOf,
   openResults,
@@ -101,12 +101,12 @@ describe('the tasks of every kind', () => {
 });
 
 describe('what stands at a place', () => {
-  const place = (expected: string): StepTask => ({
-    ...{ id: 'a.ts:7', kind: 'own', prefix: '', suffix: '', language: 'typescript' },
+  const place = (expected: string, kind: 'own' | 'held-out' = 'held-out'): StepTask => ({
+    ...{ id: 'a.ts:7', kind, prefix: '', suffix: '', language: 'typescript' },
     ...{ multiline: true, expected },
   });
   const rowOf = (task: StepTask): ResultRow => ({
-    ...{ id: task.id, kind: task.kind, modes: {}, expectedSha256: expectedSha256(task) },
+    ...{ id: task.id, kind: task.kind, modes: {}, ...toldOf(task) },
   });
   const check = (row: ResultRow, ...now: StepTask[]) =>
     checkPlaces('own.jsonl', [row], expectedOf(now));
@@ -120,6 +120,15 @@ describe('what stands at a place', () => {
     const says = /own\.jsonl: what stands at a place \(a\.ts:7\) has changed .* measure again/;
     assert.throws(() => check(rowOf(place('x = 1')), place('x = 2')), says);
     assert.throws(() => check(rowOf(place('x = 1'))), says);
+  });
+
+  it('is held by rows of our own code, whatever stands there now', () => {
+    const row = rowOf(place('x = 1', 'own'));
+    check(row, place('x = 2', 'own'));
+    check(row);
+    assert.equal(standingAt(row, expectedOf([place('x = 2', 'own')])), 'x = 1');
+    const says = /has changed/;
+    assert.throws(() => check({ ...row, expected: 'x = 3' }), says, 'not what its hash says');
   });
 
   it('is not known of older rows', () => {

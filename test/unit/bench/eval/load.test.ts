@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadEvidence, loadRun, RAW_FOLDERS } from '../../../../bench/eval/load';
 import { isCurrent, shippedModels } from '../../../../bench/eval/shipped';
-import { expectedSha256 } from '../../../../bench/steps/places';
+import { toldOf } from '../../../../bench/steps/places';
 import { tasksOf } from '../../../../bench/steps/tasks';
 import { HEADER, SHIPPED, VERSION } from './evidence';
 
@@ -22,15 +22,15 @@ describe('what the report is made of', () => {
   };
 
   it('holds no run whose places have changed since, and says so', async () => {
-    const [task] = await tasksOf('own', ROOT);
+    const [task] = await tasksOf('held-out', ROOT);
     assert.ok(task);
     const plain = {
       ...{ text: 'x', tokens: 2, stopReason: 'end', steps: [1, 1], drafts: [] },
       ...{ prefillMs: 1, decodeMs: 1 },
     };
-    const row = { id: task.id, kind: 'own', modes: { ar: plain } };
+    const row = { id: task.id, kind: 'held-out', modes: { ar: plain } };
     const header = { ...HEADER, modes: ['ar'] };
-    const same = await write('a.jsonl', header, { ...row, expectedSha256: expectedSha256(task) });
+    const same = await write('a.jsonl', header, { ...row, ...toldOf(task) });
     const changed = await write('b.jsonl', header, { ...row, expectedSha256: '0123456789abcdef' });
     const { runs, refused } = await loadEvidence(ROOT, [folder]);
     assert.deepEqual(
