@@ -20,6 +20,7 @@ export async function bundle(entry, name = basename(dirname(entry))) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
+    loader: { '.onnx': 'binary' },
     external: ['onnxruntime-node', 'playwright-core', 'vscode'],
     logLevel: 'warning',
   });

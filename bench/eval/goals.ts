@@ -3,7 +3,7 @@
  * runs of the weights that are shipped alone; of earlier ones it is only said what they showed. Pure.
  */
 import { PEER_GOALS } from './beside';
-import { ceilingOf, sameQualityPoint } from './figures';
+import { ceilingOf, sameQualityPoint, type ModePoint } from './figures';
 import { isDefault, largestSweep, lineRuns, type Goal, type Shown } from './goal';
 import { headOneGoal, referenceOf } from './head-one';
 import type { Evidence } from './load';
@@ -78,11 +78,11 @@ function sameQualityGoal({ runs }: Evidence, model: Shipped): Shown | undefined 
   const run = largestSweep(lineRuns(runs, model).filter(({ measure }) => measure === 'passed'));
   if (!run) return undefined;
   const [same, ceiling] = [sameQualityPoint(run), ceilingOf(run)];
-  const tasks = same?.figures.tasks ?? run.tasks;
+  const tasks = same && !same.plainByDefinition ? same.figures.tasks : run.tasks;
   const sample = tasks < ALL_TASKS ? `a sample, ${tasks} of ${ALL_TASKS} tasks` : '';
   const exact = run.points.find(({ mode }) => mode === 'exact');
   const beside = exact
-    ? `exact mode, whose text is plain decoding's, ${times(exact.figures.speedUp)}`
+    ? `exact mode, whose text is plain decoding's, ${times(exact.figures.speedUp)}${neededBy(exact)}`
     : '';
   const top = ceiling
     ? `ceiling on this machine ${times(ceiling.figures.speedUp)}: every step takes ${ceiling.figures.tokensPerStep.toFixed(2)} tokens, right or wrong`
@@ -110,6 +110,13 @@ function sameQualityGoal({ runs }: Evidence, model: Shipped): Shown | undefined 
       sample,
     ),
   };
+}
+
+/** What it would take; nothing where the goal is met. */
+function neededBy({ figures: { speedUp }, stepCost }: ModePoint): string {
+  if (speedUp >= SAME_QUALITY_GOAL) return '';
+  const [has, needed] = [speedUp, SAME_QUALITY_GOAL].map((each) => (each * stepCost).toFixed(2));
+  return ` (its step costs ${times(stepCost)} a plain one: ${needed} tokens a step would be ${times(SAME_QUALITY_GOAL)}, it has ${has})`;
 }
 
 function exactGoal({ runs }: Evidence, model: Shipped): Shown | undefined {

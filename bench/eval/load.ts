@@ -20,6 +20,8 @@ import { KINDS, tasksOf } from '../steps/tasks';
 import { figuresOfRun, type RunFigures } from './figures';
 import { judgeFigures, type JudgeFigures } from './judge/figures';
 import { parseResults as parseJudge } from './judge/results';
+import { parseResults as parseProfile } from './profile/results';
+import type { LoadedProfile } from './profile/section';
 import { completingModel, loadedWeights, type Weights } from './shipped';
 
 /** Folders of raw results that the report takes. */
@@ -85,6 +87,7 @@ export interface Evidence {
   readonly judges: readonly JudgeFigures[];
   readonly infilling: readonly LoadedInfilling[];
   readonly heads: readonly HeadsMeasures[];
+  readonly profiles: readonly LoadedProfile[];
   /** Runs that cannot be scored, and why. */
   readonly refused: readonly string[];
   /** Every file that was read, with the beginning of its SHA-256. */
@@ -116,6 +119,7 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
   const peers: PeerFigures[] = [];
   const completions: PeerCompletions[] = [];
   const infilling: LoadedInfilling[] = [];
+  const profiles: LoadedProfile[] = [];
   const judged: { file: string; text: string }[] = [];
   const refused: string[] = [];
   const files: { file: string; sha256: string }[] = [];
@@ -145,6 +149,9 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     } else if (kind === 'infilling-run') {
       const results = parseInfilling(text, file);
       infilling.push({ file, results, model: completingModel(lines[0]) });
+    } else if (kind === 'profile-run') {
+      const { header, rows } = parseProfile(text, file);
+      profiles.push({ file, header, rows: [...rows.values()] });
     } else if (kind === 'judge-run') {
       judged.push({ file, text });
     } else {
@@ -159,7 +166,7 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
     heads.push(await headsMeasures(path, file, text));
   }
   const judges = judged.map(({ file, text }) => judgeFigures(file, parseJudge(text, file), runs));
-  return { runs, peers, completions, judges, infilling, heads, refused, files };
+  return { runs, peers, completions, judges, infilling, heads, profiles, refused, files };
 }
 
 /** @throws {PlacesChanged} when its texts can no longer be compared with what stands there */

@@ -71,6 +71,7 @@ async function measure(args: readonly string[], root: string, prepare: () => voi
       const { name, type } = job;
       if (type === 'judge') console.log(name);
       else if (type === 'peers') console.log(`${name} · ${job.model}`);
+      else if (type === 'profile') console.log(name);
       else {
         const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
         const few = job.sampled

@@ -16,6 +16,7 @@ export const PARTS = [
   'open-ended',
   'judge',
   'peers',
+  'profile',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -58,7 +59,16 @@ export interface PeersJob {
   readonly quick: boolean;
 }
 
-export type Job = StepsJob | JudgeJob | PeersJob;
+/** Where a step's time goes. */
+export interface ProfileJob {
+  readonly type: 'profile';
+  readonly part: 'profile';
+  readonly name: string;
+  readonly model: string;
+  readonly quick: boolean;
+}
+
+export type Job = StepsJob | JudgeJob | PeersJob | ProfileJob;
 
 export type PlannedModel = Pick<CatalogEntry, 'id' | 'heads'>;
 
@@ -71,23 +81,28 @@ export interface PlanOptions {
 }
 
 const ALL = Infinity;
-const THRESHOLDS = [1, 0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0];
-const FEWER_THRESHOLDS = [1, 0.9, 0.8, 0.5, 0];
-/** From here down a sample shows how much quality is lost. */
-const SAMPLED_BELOW = 0.7;
-const SAMPLE = 300;
-const SAMPLE_OF_LONG = 100;
-const SAMPLE_WITHOUT_HEADS = 100;
+const THRESHOLDS = [1, 0.99, 0.97, 0.9, 0.8, 0.6, 0.5, 0.4, 0.2, 0];
+const FEWER_THRESHOLDS = [1, 0.97, 0.9, 0.8, 0.5, 0];
+/** Below it a sample shows how much quality is lost; at 1 none is, by definition. */
+const SAMPLED_BELOW = 0.9;
+const SAMPLE = 200;
+const SAMPLE_OF_LONG = 50;
+const SAMPLE_WITHOUT_HEADS = 60;
 /** Places of the held-out files, a fair sample of all. */
-const HELD_OUT = 160;
+const HELD_OUT = 100;
 /** Own places, one of a file: as many as can show something, and a few more. */
 const OWN = 160;
 /** What may become a default; 1 needs no showing. */
-const CALIBRATED_THRESHOLDS = [0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5];
+const CALIBRATED_THRESHOLDS = [0.97, 0.9, 0.8];
+/** At which kinds of heads are compared. */
+const HEADS_THRESHOLDS = [0.9, 0.8, 0.5];
 const OPEN_THRESHOLDS = [0.8, 0.6, 0.4, 0.2, 0];
+/** Lines and held-out places that parts of the method, sources of drafts and kinds of heads are compared on. */
+const PARTS_LINES = 160;
+const PARTS_PLACES = 50;
 const QUICK_THRESHOLDS = [0.8, 0.4];
 /** Rows of a step of exact mode at most. */
-const BUDGETS = [2, 3, 4, 6, 8];
+const BUDGETS = [2, 3, 4, 8];
 const QUICK_BUDGETS = [8];
 /** The paper's ablation is at this ε_b. */
 const FIXED = 0.5;
@@ -113,7 +128,11 @@ export function planOf({ models: all, main, quick }: PlanOptions): Job[] {
     const names = texts.map(({ name }) => name);
     jobs.push({ type: 'judge', part: 'judge', name: `${id}.judge`, texts: names, judgements });
   }
-  return [...jobs, ...models.flatMap(({ id }) => peersJobs(id, quick))];
+  const profiles = models.map(
+    ({ id: model }) =>
+      ({ type: 'profile', part: 'profile', name: `${model}.profile`, model, quick }) as const,
+  );
+  return [...jobs, ...models.flatMap(({ id }) => peersJobs(id, quick)), ...profiles];
 }
 
 function peersJobs(model: string, quick: boolean): PeersJob[] {
@@ -144,15 +163,20 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
 
   const thresholds = main ? THRESHOLDS : FEWER_THRESHOLDS;
   const sweep = ['ar', 'exact', ...fast(thresholds)];
-  const low = fast(thresholds.filter((epsilon) => epsilon < SAMPLED_BELOW));
+  const low = fast(thresholds.filter((epsilon) => epsilon < SAMPLED_BELOW || epsilon === 1));
   const sampled = (count: number) =>
     quick || low.length === 0 ? {} : { sampled: { modes: low, count } };
   const jobs = [
     { ...job('quality', 'line', sweep, sample(ALL, 12)), ...sampled(SAMPLE) },
     { ...job('quality', 'held-out', sweep, sample(HELD_OUT, 4)), ...sampled(SAMPLE_OF_LONG) },
     { ...job('quality', 'span', sweep, sample(ALL, 4)), ...sampled(SAMPLE_OF_LONG) },
-    job('drafts', 'line', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(200, 4)),
-    job('drafts', 'held-out', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(100, 2)),
+    job('drafts', 'line', ['ar', 'exact', 'exact-heads', 'exact-lookup'], sample(PARTS_LINES, 4)),
+    job(
+      'drafts',
+      'held-out',
+      ['ar', 'exact', 'exact-heads', 'exact-lookup'],
+      sample(PARTS_PLACES, 2),
+    ),
   ];
   if (own === undefined) {
     return jobs
@@ -164,8 +188,8 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
   const switched = own === 'independent' ? SWITCHED_INDEPENDENT : SWITCHED_CHAINED;
   const modes = ['ar', `fast:${FIXED}`, ...switched.map((each) => `fast:${FIXED},${each}`)];
   jobs.push(
-    job('ablation', 'line', modes, sample(200, 4)),
-    job('ablation', 'held-out', modes, sample(100, 1)),
+    job('ablation', 'line', modes, sample(PARTS_LINES, 4)),
+    job('ablation', 'held-out', modes, sample(PARTS_PLACES, 1)),
     job('calibration', 'own', calibrating, sample(OWN, 2)),
   );
   const open = ['ar', ...fast(OPEN_THRESHOLDS)];
@@ -174,11 +198,11 @@ function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
     job('open-ended', 'sentence', open, sample(ALL, 3), length(100)),
     job('open-ended', 'prose', open, sample(ALL, 1), length(200)),
   );
-  const kinds = ['ar', 'exact', ...fast(FEWER_THRESHOLDS)];
+  const kinds = ['ar', 'exact', ...fast(HEADS_THRESHOLDS)];
   for (const heads of others.length > 0 ? [own, ...others] : []) {
     jobs.push(
-      job('heads', 'line', kinds, sample(200, 2), { heads }),
-      job('heads', 'held-out', kinds, sample(100, 1), { heads }),
+      job('heads', 'line', kinds, sample(PARTS_LINES, 2), { heads }),
+      job('heads', 'held-out', kinds, sample(PARTS_PLACES, 1), { heads }),
     );
   }
   return jobs;

@@ -12,6 +12,7 @@ import { ablationPlot } from './plots/ablation';
 import { qualityPlot } from './plots/quality';
 import { stepsPlot } from './plots/steps';
 import { winRatePlot } from './plots/win-rate';
+import { profileSection, type LoadedProfile } from './profile/section';
 import { isCurrent, type Shipped } from './shipped';
 import { FEWEST, SAME_QUALITY_MARGIN } from './statistics';
 import {
@@ -76,7 +77,7 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     'Defaults of fast mode (ε_b) and of exact mode (rows of a step at most), chosen on places of this repository’s own ' +
       'code, which nothing else here is about; they stand in `models/*/thresholds.json`. ε_b is the fastest that keeps ' +
       'the quality by edit similarity and is shown to beat exact mode, else 1, at which fast mode decodes as exact ' +
-      'mode does; rows are the fewest that are not shown to be slower.',
+      'mode does; rows are the most that are not shown to be slower than the fastest.',
     ...orMissing(
       calibrations.flatMap((run) => [
         `### ${nameOf(run, shipped)}`,
@@ -120,6 +121,15 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     'node-llama-cpp on the same prompts, in the same run ([how](peers/README.md)). Of whole completions times are ' +
       'medians, CPU seconds and tokens means; the cache holds nothing of the prompt before.',
     ...orMissing(besideSections(evidence.peers, evidence.completions, shipped)),
+    '## Where a step’s time goes',
+    'ONNX Runtime’s own profile of single steps, by kind of operator, and of what the heads take to propose; means of ' +
+      'the middle half of sixteen. Shares are of the step’s wall time with the profiler.',
+    ...orMissing(
+      evidence.profiles.flatMap((profile) => {
+        const { id } = profile.header.model;
+        return [`### ${id}`, profileSection(profile, isCurrentProfile(profile, shipped))];
+      }),
+    ),
     '## What was not measured',
     'Of the weights that are shipped; runs of earlier ones do not count here.',
     absent(evidence, shipped),
@@ -159,6 +169,10 @@ function uncalibrated(shipped: readonly Shipped[]): string[] {
     `${which}: where there is none, fast mode takes ε_b 1 unless a request names another, and so decodes as exact ` +
       'mode does.',
   ];
+}
+
+function isCurrentProfile({ header: { model } }: LoadedProfile, shipped: readonly Shipped[]) {
+  return isCurrent(shipped, model.id, { ...model, heads: model.heads ?? 'none' });
 }
 
 function goalTable(evidence: Evidence, shipped: readonly Shipped[]): string {
@@ -224,6 +238,12 @@ function absent(evidence: Evidence, shipped: readonly Shipped[]): string {
       );
     }
     lacks('ablation', own.some(isAblation));
+    lacks(
+      'where a step’s time goes',
+      evidence.profiles.some(
+        (profile) => profile.header.model.id === model && isCurrentProfile(profile, shipped),
+      ),
+    );
     lacks(
       'single steps beside llama.cpp',
       evidence.peers.some(

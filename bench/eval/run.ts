@@ -10,6 +10,7 @@ import { measureSteps } from '../steps/measure';
 import { tasksOf } from '../steps/tasks';
 import { endpointJudge, localJudge } from './judge/judges';
 import { runJudge } from './judge/run';
+import { measureProfile } from './profile/run';
 import type { Job, JudgeJob, PeersJob, StepsJob } from './plan';
 
 export interface RunOptions {
@@ -56,6 +57,15 @@ export async function runJobs(jobs: readonly Job[], options: RunOptions): Promis
       whole = (await runSteps(job, options, say)) && whole;
     } else if (job.type === 'peers') {
       whole = runPeers(job, options) && whole;
+    } else if (job.type === 'profile') {
+      const { root, threads, folder, until } = options;
+      const { name, model, quick } = job;
+      whole =
+        (await measureProfile({
+          ...{ root, threads, until, model, quick, out: join(folder, `${name}.jsonl`) },
+          onProgress: ({ part, context, rows, ms }) =>
+            say(`${part}, ${rows} rows at ${context}: ${ms.toFixed(1)} ms`),
+        })) && whole;
     } else {
       whole = (await runJudging(job, options, say)) && whole;
     }

@@ -19,9 +19,9 @@ export const CONTEXT_LENGTH = LONGEST + MAX_TOKENS;
 
 /** Groups, the prompts that belong to each, and how many of them are asked. */
 export const GROUPS = [
-  { context: 128, from: 96, to: 192, count: 40 },
-  { context: 1024, from: 768, to: 1300, count: 16 },
-  { context: LONGEST, from: LONGEST, to: LONGEST, count: 4 },
+  { context: 128, from: 96, to: 192, count: 32 },
+  { context: 1024, from: 768, to: 1300, count: 12 },
+  { context: LONGEST, from: LONGEST, to: LONGEST, count: 3 },
 ] as const;
 export const QUICK_GROUPS = [{ ...GROUPS[0], count: 4 }] as const;
 type Group = (typeof GROUPS)[number] | (typeof QUICK_GROUPS)[number];

@@ -95,7 +95,7 @@ function blaming(provider: Provider, model: OpenModel): OpenModel {
   };
 }
 
-async function openSessions(model: ModelFiles, options: Required<HeadsOptions>) {
+async function openSessions(model: ModelFiles, options: Required<Omit<HeadsOptions, 'profile'>>) {
   const keepStems = model.heads !== undefined;
   const stepper = await TrunkSession.open(model, { ...options, keepStems });
   if (!model.heads) return { stepper, heads: undefined };

@@ -23,6 +23,6 @@ export const VERSION = {
 };
 
 export const NOTHING: Evidence = {
-  ...{ runs: [], peers: [], completions: [], judges: [], infilling: [], heads: [] },
+  ...{ runs: [], peers: [], completions: [], judges: [], infilling: [], heads: [], profiles: [] },
   ...{ refused: [], files: [] },
 };
