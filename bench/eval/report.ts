@@ -123,7 +123,7 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     ...orMissing(besideSections(evidence.peers, evidence.completions, shipped)),
     '## Where a step’s time goes',
     'ONNX Runtime’s own profile of single steps, by kind of operator, and of what the heads take to propose; means of ' +
-      'the middle half of sixteen. Shares are of the step’s wall time with the profiler.',
+      'the middle half of sixteen. The profiler takes time at every call, so what is called often is overestimated.',
     ...orMissing(
       evidence.profiles.flatMap((profile) => {
         const { id } = profile.header.model;

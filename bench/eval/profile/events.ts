@@ -5,8 +5,7 @@ export interface Operator {
   readonly name: string;
   /** A run's, all nodes of this kind together. */
   readonly ms: number;
-  /** Weights that these read, MB. */
-  readonly megabytes: number;
+  readonly calls: number;
 }
 
 export interface ProfiledRun {
@@ -20,7 +19,7 @@ const event = z.object({
   name: z.string(),
   ts: z.number(),
   dur: z.number(),
-  args: z.object({ op_name: z.string().optional(), parameter_size: z.coerce.number().optional() }),
+  args: z.object({ op_name: z.string().optional() }),
 });
 type Event = z.infer<typeof event>;
 
@@ -53,12 +52,12 @@ export function profiledRuns(trace: string): ProfiledRun[] {
 const endOf = (run: Event | undefined): number => (run ? run.ts + run.dur : Infinity);
 
 function byOperator(nodes: readonly Event[]): Operator[] {
-  const sums = new Map<string, { ms: number; megabytes: number }>();
+  const sums = new Map<string, { ms: number; calls: number }>();
   for (const { dur, args } of nodes) {
     const name = args.op_name ?? 'unknown';
-    const sum = sums.get(name) ?? { ms: 0, megabytes: 0 };
+    const sum = sums.get(name) ?? { ms: 0, calls: 0 };
     sum.ms += dur / 1000;
-    sum.megabytes += (args.parameter_size ?? 0) / 1e6;
+    sum.calls++;
     sums.set(name, sum);
   }
   return [...sums].map(([name, sum]) => ({ name, ...sum }));
@@ -76,7 +75,7 @@ export function typicalRun(runs: readonly ProfiledRun[]): ProfiledRun {
   const operators = [...names].map((name) => ({
     name,
     ms: mean(all(name).map(({ ms }) => ms)),
-    megabytes: mean(all(name).map(({ megabytes }) => megabytes)),
+    calls: mean(all(name).map(({ calls }) => calls)),
   }));
   return {
     ms: mean(middle.map(({ ms }) => ms)),

@@ -27,9 +27,7 @@ const row = z.object({
   profiledMs: z.number(),
   runMs: z.number(),
   /** By kind of operator, the slowest first. */
-  operators: z
-    .array(z.object({ name: z.string(), ms: z.number(), megabytes: z.number() }))
-    .readonly(),
+  operators: z.array(z.object({ name: z.string(), ms: z.number(), calls: z.number() })).readonly(),
 });
 
 export type ProfileHeader = z.infer<typeof header>;

@@ -1,5 +1,5 @@
 /** Where a step's time goes, as the report tells it. Pure. */
-import { linkTo, machineName, percent, tableOf, threadsOf } from '../markdown';
+import { linkTo, machineName, tableOf, threadsOf } from '../markdown';
 import type { ProfileHeader, ProfileRow } from './results';
 
 export interface LoadedProfile {
@@ -17,34 +17,38 @@ export function profileSection(
   current: boolean,
 ): string {
   const names = [...new Set(rows.flatMap(({ operators }) => operators.map(({ name }) => name)))];
-  const shareOf = (row: ProfileRow, name: string) =>
-    (row.operators.find((each) => each.name === name)?.ms ?? 0) / row.profiledMs;
-  const shown = names.filter((name) => rows.some((row) => shareOf(row, name) >= LEAST_SHARE));
-  const cell = (row: ProfileRow, ms: number) =>
-    ms === 0 ? '' : `${ms.toFixed(2)} (${percent(ms / row.profiledMs)})`;
-  const sumOf = (row: ProfileRow, wanted: (name: string) => boolean) =>
-    row.operators.reduce((sum, { name, ms }) => sum + (wanted(name) ? ms : 0), 0);
-  const line = (name: string, ms: (row: ProfileRow) => number) => [
-    name,
-    ...rows.map((row) => cell(row, ms(row))),
+  const shown = names.filter((name) =>
+    rows.some((row) => sumOf(row, 'ms', (each) => each === name) >= LEAST_SHARE * row.profiledMs),
+  );
+  const operators = (label: string, wanted: (name: string) => boolean) => [
+    label,
+    ...rows.map((row) => {
+      const [ms, calls] = [sumOf(row, 'ms', wanted), sumOf(row, 'calls', wanted)];
+      return calls === 0 ? '' : `${ms.toFixed(2)} (${calls.toFixed(0)})`;
+    }),
   ];
-  const read = (row: ProfileRow) =>
-    row.operators.reduce((sum, { megabytes }) => sum + megabytes, 0);
+  const line = (label: string, ms: (row: ProfileRow) => number) => [
+    label,
+    ...rows.map((row) => ms(row).toFixed(2)),
+  ];
   return [
     tableOf(
-      ['ms (share)', ...rows.map(headingOf)],
+      ['ms (calls)', ...rows.map(headingOf)],
       [
-        ...shown.map((name) => line(name, (row) => sumOf(row, (each) => each === name))),
-        line('other operators', (row) => sumOf(row, (name) => !shown.includes(name))),
-        line('between operators', (row) => Math.max(0, row.runMs - sumOf(row, () => true))),
+        ...shown.map((name) => operators(name, (each) => each === name)),
+        operators('other operators', (name) => !shown.includes(name)),
+        line('between operators', (row) => Math.max(0, row.runMs - sumOf(row, 'ms', () => true))),
         line('feeds, keys and values, outputs', (row) => row.profiledMs - row.runMs),
-        ['all, without the profiler', ...rows.map(({ ms }) => ms.toFixed(2))],
-        ['weights read, MB', ...rows.map((row) => read(row).toFixed(0))],
+        line('all, with the profiler', ({ profiledMs }) => profiledMs),
+        line('all, without it', ({ ms }) => ms),
       ],
     ),
     `Raw: ${linkTo(file)} (${machineName(environment)}, ${threadsOf(threads)}${current ? '' : '; of earlier weights'}).`,
   ].join('\n\n');
 }
+
+const sumOf = (row: ProfileRow, what: 'ms' | 'calls', wanted: (name: string) => boolean): number =>
+  row.operators.reduce((sum, each) => sum + (wanted(each.name) ? each[what] : 0), 0);
 
 const headingOf = ({ part, context, rows }: ProfileRow): string =>
   part === 'heads' ? `heads at ${context}` : `${rows} row${rows === 1 ? '' : 's'} at ${context}`;

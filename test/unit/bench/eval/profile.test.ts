@@ -3,9 +3,9 @@ import { profiledRuns, typicalRun } from '../../../../bench/eval/profile/events'
 import type { ProfileHeader, ProfileRow } from '../../../../bench/eval/profile/results';
 import { profileSection } from '../../../../bench/eval/profile/section';
 
-const node = (op: string, ts: number, dur: number, bytes = 0) => ({
+const node = (op: string, ts: number, dur: number) => ({
   ...{ cat: 'Node', name: `/layers.0/${op}_kernel_time`, ts, dur },
-  args: { op_name: op, parameter_size: String(bytes), provider: 'CPUExecutionProvider' },
+  args: { op_name: op, provider: 'CPUExecutionProvider' },
 });
 const run = (ts: number, dur: number) => ({
   ...{ cat: 'Session', name: 'model_run', ts, dur, args: {} },
@@ -17,9 +17,9 @@ describe('a profile of ONNX Runtime', () => {
       { cat: 'Session', name: 'model_loading_uri', ts: 0, dur: 900, args: {} },
       node('Gather', 950, 7),
       // Events stand in the order in which they ended.
-      ...[node('MatMul', 1100, 300, 2e6), node('MatMul', 1500, 200, 1e6), node('Add', 1800, 50)],
+      ...[node('MatMul', 1100, 300), node('MatMul', 1500, 200), node('Add', 1800, 50)],
       run(1000, 1000),
-      ...[node('MatMul', 3000, 400, 3e6), run(2900, 600)],
+      ...[node('MatMul', 3000, 400), run(2900, 600)],
       { cat: 'Node', name: 'MatMul_fence_before', ts: 3000, dur: 1, args: { op_name: 'MatMul' } },
       { ph: 'M', name: 'process_name' },
     ];
@@ -27,11 +27,11 @@ describe('a profile of ONNX Runtime', () => {
       {
         ms: 1,
         operators: [
-          { name: 'MatMul', ms: 0.5, megabytes: 3 },
-          { name: 'Add', ms: 0.05, megabytes: 0 },
+          { name: 'MatMul', ms: 0.5, calls: 2 },
+          { name: 'Add', ms: 0.05, calls: 1 },
         ],
       },
-      { ms: 0.6, operators: [{ name: 'MatMul', ms: 0.4, megabytes: 3 }] },
+      { ms: 0.6, operators: [{ name: 'MatMul', ms: 0.4, calls: 1 }] },
     ]);
     assert.throws(() => profiledRuns('{}'));
   });
@@ -40,15 +40,15 @@ describe('a profile of ONNX Runtime', () => {
     const made = (ms: number) => ({
       ms,
       operators: [
-        { name: 'Add', ms: ms / 10, megabytes: 0 },
-        { name: 'MatMul', ms: ms / 2, megabytes: 5 },
+        { name: 'Add', ms: ms / 10, calls: 1 },
+        { name: 'MatMul', ms: ms / 2, calls: 5 },
       ],
     });
     const { ms, operators } = typicalRun([1, 20, 22, 1000].map(made));
     assert.equal(ms, 21);
     assert.deepEqual(operators, [
-      { name: 'MatMul', ms: 10.5, megabytes: 5 },
-      { name: 'Add', ms: 2.1, megabytes: 0 },
+      { name: 'MatMul', ms: 10.5, calls: 5 },
+      { name: 'Add', ms: 2.1, calls: 1 },
     ]);
   });
 
@@ -64,9 +64,9 @@ describe('a profile of ONNX Runtime', () => {
     const row: ProfileRow = {
       ...{ part: 'trunk', context: 128, rows: 3, runs: 16, ms: 9.5, profiledMs: 10, runMs: 9 },
       operators: [
-        { name: 'MatMul', ms: 6, megabytes: 300.4 },
-        { name: 'Softmax', ms: 1, megabytes: 0 },
-        { name: 'Add', ms: 0.2, megabytes: 0.2 },
+        { name: 'MatMul', ms: 6, calls: 24 },
+        { name: 'Softmax', ms: 1, calls: 2 },
+        { name: 'Add', ms: 0.2, calls: 3 },
       ],
     };
     const text = profileSection(
@@ -75,15 +75,15 @@ describe('a profile of ONNX Runtime', () => {
     );
     const cells = [...text.matchAll(/^\| ([^|]+?) +\| +(.+?) +\|$/gm)].map(([, a, b]) => [a, b]);
     assert.deepEqual(cells, [
-      ['ms (share)', '3 rows at 128'],
+      ['ms (calls)', '3 rows at 128'],
       ['---', '---:'],
-      ['MatMul', '6.00 (60.0 %)'],
-      ['Softmax', '1.00 (10.0 %)'],
-      ['other operators', '0.20 (2.0 %)'],
-      ['between operators', '1.80 (18.0 %)'],
-      ['feeds, keys and values, outputs', '1.00 (10.0 %)'],
-      ['all, without the profiler', '9.50'],
-      ['weights read, MB', '301'],
+      ['MatMul', '6.00 (24)'],
+      ['Softmax', '1.00 (2)'],
+      ['other operators', '0.20 (3)'],
+      ['between operators', '1.80'],
+      ['feeds, keys and values, outputs', '1.00'],
+      ['all, with the profiler', '10.00'],
+      ['all, without it', '9.50'],
     ]);
     assert.match(
       text,
