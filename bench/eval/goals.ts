@@ -82,7 +82,7 @@ function sameQualityGoal({ runs }: Evidence, model: Shipped): Shown | undefined 
   const sample = tasks < ALL_TASKS ? `a sample, ${tasks} of ${ALL_TASKS} tasks` : '';
   const exact = run.points.find(({ mode }) => mode === 'exact');
   const beside = exact
-    ? `exact mode, whose text is plain decoding's, ${times(exact.figures.speedUp)}${neededBy(exact)}`
+    ? `exact mode, whose text is plain decoding's, ${times(exact.figures.speedUp)} (${neededBy(exact)})`
     : '';
   const top = ceiling
     ? `ceiling on this machine ${times(ceiling.figures.speedUp)}: every step takes ${ceiling.figures.tokensPerStep.toFixed(2)} tokens, right or wrong`
@@ -95,15 +95,12 @@ function sameQualityGoal({ runs }: Evidence, model: Shipped): Shown | undefined 
     return { figure, met: false, remark, raw };
   }
   const { speedUp } = same.figures;
-  // Behind the first token: what a first step gives beyond it is shared out among the steps behind it.
-  const tokensPerStep = speedUp * same.stepCost;
-  const needed = SAME_QUALITY_GOAL * same.stepCost;
   return {
     ...{ met: speedUp >= SAME_QUALITY_GOAL, raw },
     figure: `${times(speedUp)} (ε_b ${same.epsilon ?? ''})`,
     remark: listOf(
       speedUp < SAME_QUALITY_GOAL
-        ? `${times(SAME_QUALITY_GOAL - speedUp)} short; its step costs ${times(same.stepCost)} a plain one, so it needs ${needed.toFixed(2)} tokens a step and has ${tokensPerStep.toFixed(2)}`
+        ? `${times(SAME_QUALITY_GOAL - speedUp)} short; ${neededBy(same)}`
         : '',
       beside,
       top,
@@ -112,11 +109,13 @@ function sameQualityGoal({ runs }: Evidence, model: Shipped): Shown | undefined 
   };
 }
 
-/** What it would take; nothing where the goal is met. */
+/**
+ * What the goal would take. Behind the first token: what a first step gives beyond it is shared out among the
+ * steps behind it.
+ */
 function neededBy({ figures: { speedUp }, stepCost }: ModePoint): string {
-  if (speedUp >= SAME_QUALITY_GOAL) return '';
-  const [has, needed] = [speedUp, SAME_QUALITY_GOAL].map((each) => (each * stepCost).toFixed(2));
-  return ` (its step costs ${times(stepCost)} a plain one: ${needed} tokens a step would be ${times(SAME_QUALITY_GOAL)}, it has ${has})`;
+  const [needed, has] = [SAME_QUALITY_GOAL, speedUp].map((each) => (each * stepCost).toFixed(2));
+  return `its step costs ${times(stepCost)} a plain one, so it needs ${needed} tokens a step and has ${has}`;
 }
 
 function exactGoal({ runs }: Evidence, model: Shipped): Shown | undefined {

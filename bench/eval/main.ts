@@ -69,9 +69,8 @@ async function measure(args: readonly string[], root: string, prepare: () => voi
   if (values.list) {
     for (const job of jobs) {
       const { name, type } = job;
-      if (type === 'judge') console.log(name);
+      if (type === 'judge' || type === 'profile') console.log(name);
       else if (type === 'peers') console.log(`${name} · ${job.model}`);
-      else if (type === 'profile') console.log(name);
       else {
         const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
         const few = job.sampled

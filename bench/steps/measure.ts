@@ -2,12 +2,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Engine } from '../../src/engine/client';
-import { filesWithDefaults } from '../../src/engine/select-model';
-import { findInstalled } from '../../src/models/installed';
-import { dataDirectory, type Precision } from '../../src/models/paths';
-import { environmentOf, modelVersionOf } from '../environment';
+import type { Precision } from '../../src/models/paths';
+import { environmentOf } from '../environment';
 import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { completedLine, programOf, spanProgramOf } from '../infilling/rule';
+import { measuredModel } from '../measured-model';
 import { appendRow } from '../results-file';
 import type { ModeSpec } from './modes';
 import { checkPlaces, expectedOf } from './places';
@@ -39,11 +38,8 @@ export interface Measurement {
 /** Whether every task has its row. Loads no model where that is so already. */
 export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const { root, out, model: id, precision, modes, maxTokens, threads, tasks } = measurement;
-  const suite = join(root, 'models');
-  const installed = await findInstalled({ suite, home: dataDirectory(), id, precision });
-  if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
-  const files = await filesWithDefaults(suite, installed, measurement.heads);
-  const { id: model, heads = 'none', ...made } = await modelVersionOf(installed, files);
+  const { files, version } = await measuredModel(root, id, precision, measurement.heads);
+  const { id: model, heads = 'none', ...made } = version;
   const header: RunHeader = {
     kind: 'steps-run',
     version: 1,

@@ -95,7 +95,10 @@ function blaming(provider: Provider, model: OpenModel): OpenModel {
   };
 }
 
-async function openSessions(model: ModelFiles, options: Required<Omit<HeadsOptions, 'profile'>>) {
+async function openSessions(
+  model: ModelFiles,
+  options: HeadsOptions & { readonly cacheBytes: number },
+) {
   const keepStems = model.heads !== undefined;
   const stepper = await TrunkSession.open(model, { ...options, keepStems });
   if (!model.heads) return { stepper, heads: undefined };

@@ -65,20 +65,26 @@ function byOperator(nodes: readonly Event[]): Operator[] {
 
 /** The mean of the middle half of the runs by time, operators by name in the order of their time. */
 export function typicalRun(runs: readonly ProfiledRun[]): ProfiledRun {
-  const quarter = runs.length >> 2;
-  const middle = runs.toSorted((a, b) => a.ms - b.ms).slice(quarter, runs.length - quarter);
+  const middle = middleHalf(runs, ({ ms }) => ms);
   const names = new Set(middle.flatMap(({ operators }) => operators.map(({ name }) => name)));
-  const mean = (values: readonly number[]) =>
-    values.reduce((sum, value) => sum + value, 0) / middle.length;
   const all = (name: string) =>
     middle.flatMap(({ operators }) => operators.filter((each) => each.name === name));
   const operators = [...names].map((name) => ({
     name,
-    ms: mean(all(name).map(({ ms }) => ms)),
-    calls: mean(all(name).map(({ calls }) => calls)),
+    ms: meanOf(all(name).map(({ ms }) => ms)),
+    calls: meanOf(all(name).map(({ calls }) => calls)),
   }));
   return {
-    ms: mean(middle.map(({ ms }) => ms)),
+    ms: meanOf(middle.map(({ ms }) => ms)),
     operators: operators.sort((a, b) => b.ms - a.ms),
   };
 }
+
+/** Without the lowest and the highest quarter. */
+export function middleHalf<T>(items: readonly T[], value: (item: T) => number): T[] {
+  const quarter = items.length >> 2;
+  return items.toSorted((a, b) => value(a) - value(b)).slice(quarter, items.length - quarter);
+}
+
+export const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -6,12 +6,10 @@ import { HeadsSession } from '../../../src/engine/heads';
 import { median } from '../../../src/engine/measure';
 import type { ModelFiles } from '../../../src/engine/protocol';
 import { TrunkSession } from '../../../src/engine/session';
-import { filesWithDefaults } from '../../../src/engine/select-model';
-import { findInstalled } from '../../../src/models/installed';
-import { dataDirectory } from '../../../src/models/paths';
-import { environmentOf, modelVersionOf } from '../../environment';
+import { environmentOf } from '../../environment';
+import { measuredModel } from '../../measured-model';
 import { appendRow } from '../../results-file';
-import { profiledRuns, typicalRun } from './events';
+import { meanOf, middleHalf, profiledRuns, typicalRun } from './events';
 import { keyOf, openResults, type ProfileHeader, type ProfileRow } from './results';
 
 export interface ProfileRequest {
@@ -41,15 +39,10 @@ const TOKENS = [1, 2] as const;
 /** Whether every place has its row. */
 export async function measureProfile(request: ProfileRequest): Promise<boolean> {
   const { root, out, model: id, threads, quick, until } = request;
-  const suite = join(root, 'models');
-  const installed = await findInstalled({
-    ...{ suite, home: dataDirectory(), id, precision: 'int8' },
-  });
-  if (!installed) throw new Error(`${id} is not installed: dynamo models install ${id}`);
-  const files = await filesWithDefaults(suite, installed);
+  const { files, version: model } = await measuredModel(root, id, 'int8');
   const header: ProfileHeader = {
     ...{ kind: 'profile-run', version: 1, threads },
-    model: await modelVersionOf(installed, files),
+    model,
     environment: environmentOf(root),
   };
   const there = await openResults(out, header);
@@ -84,7 +77,7 @@ async function profileOf(files: ModelFiles, place: Place, threads: number): Prom
       ...place,
       runs: runs.length,
       ms: median(plain),
-      profiledMs: typicalRun(profiled.map((ms) => ({ ms, operators: [] }))).ms,
+      profiledMs: meanOf(middleHalf(profiled, (ms) => ms)),
       ...{ runMs, operators },
     };
   } finally {
