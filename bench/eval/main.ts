@@ -19,6 +19,7 @@ npm run eval -- calibrate OWN CURVE              models/ID/thresholds.json: defa
   --quick            a sample of everything, for the default model: a quarter of an hour on two slow cores
   --part NAME        one part: ${PARTS.join(', ')}; repeatable
   --model ID         one model of the catalogue; repeatable
+  --run NAME         one run, as --list names it; repeatable
   --out FOLDER       of the results; out/eval when absent, out/eval-quick with --quick
   --threads N        2 when absent
   --minutes N        begins nothing after so long
@@ -36,6 +37,7 @@ async function measure(args: readonly string[], root: string, prepare: () => voi
     quick: { type: 'boolean', default: false },
     part: { type: 'string', multiple: true },
     model: { type: 'string', multiple: true },
+    run: { type: 'string', multiple: true },
     out: { type: 'string' },
     threads: { type: 'string', default: '2' },
     minutes: { type: 'string' },
@@ -61,9 +63,13 @@ async function measure(args: readonly string[], root: string, prepare: () => voi
   const unknown = wanted.find((id) => !catalog.models.some((model) => model.id === id));
   if (unknown !== undefined) throw new UsageError(`The catalogue has no model "${unknown}".`);
   const models = catalog.models.filter(({ id }) => wanted.includes(id));
-  const jobs = planOf({ models, main: catalog.default, quick }).filter(
+  const planned = planOf({ models, main: catalog.default, quick }).filter(
     ({ part }) => parts === undefined || parts.includes(part),
   );
+  const { run: runs } = values;
+  const unplanned = runs?.find((run) => !planned.some(({ name }) => name === run));
+  if (unplanned !== undefined) throw new UsageError(`--list shows no run "${unplanned}".`);
+  const jobs = planned.filter(({ name }) => runs === undefined || runs.includes(name));
   const judge = judgeOf(values);
   const ggufs = ggufsOf(values, wanted);
   if (values.list) {

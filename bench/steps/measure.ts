@@ -86,15 +86,13 @@ async function tested(task: StepTask, row: ResultRow, evaluator: Evaluator): Pro
   const verdicts = new Map<string, boolean>();
   const modes: ResultRow['modes'] = {};
   for (const [mode, outcome] of Object.entries(row.modes)) {
-    const { text } = outcome;
-    let passed = verdicts.get(text);
-    if (passed === undefined) {
-      const program = task.multiline
-        ? spanProgramOf(task.tested, text)
-        : programOf(task.tested, completedLine(text));
-      passed = (await evaluator.evaluate(program)).verdict === 'passed';
-      verdicts.set(text, passed);
-    }
+    const { text, stopReason } = outcome;
+    const program = task.multiline
+      ? spanProgramOf(task.tested, text, stopReason === 'maxTokens')
+      : programOf(task.tested, completedLine(text));
+    const passed =
+      verdicts.get(program) ?? (await evaluator.evaluate(program)).verdict === 'passed';
+    verdicts.set(program, passed);
     modes[mode] = { ...outcome, passed };
   }
   return { ...row, modes };

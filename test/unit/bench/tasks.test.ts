@@ -108,14 +108,33 @@ describe('the tested program', () => {
     );
   });
 
-  it('has a span as it is, for its hole may end within a line', () => {
-    const [task] = parseTasks(JSON.stringify({ ...sample, suffix: ' + 1\n' }));
-    assert.ok(task);
-    assert.equal(
-      spanProgramOf(task, '    return 0'),
-      'def one():\n    return 0 + 1\n\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n',
-    );
-  });
+  const [spanned] = parseTasks(
+    JSON.stringify({ ...sample, suffix: ' + sum(values)\n    return total\n' }),
+  );
+  const programWith = (text: string) =>
+    `def one():\n${text} + sum(values)\n    return total\n\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n`;
+
+  for (const [what, raw, interrupted, shown] of [
+    ['has a span as it is, for its hole may end within a line', '    total = 1', false, undefined],
+    [
+      'ends a span where the model goes on with what follows',
+      '    total = 1 + sum(values)\n    return total\n\n\nprint(one())',
+      true,
+      '    total = 1',
+    ],
+    [
+      'leaves out the line that a span was cut off in',
+      '    values = [1]\n    total = 1 if val',
+      true,
+      '    values = [1]',
+    ],
+    ['keeps it where the model ended', '    values = [1]\n    total = 1', false, undefined],
+  ] as const) {
+    it(what, () => {
+      assert.ok(spanned);
+      assert.equal(spanProgramOf(spanned, raw, interrupted), programWith(shown ?? raw));
+    });
+  }
 
   it('matches exactly but for white space at the end', () => {
     const [task] = parseTasks(JSON.stringify(sample));

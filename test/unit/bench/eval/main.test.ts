@@ -19,6 +19,8 @@ describe('the command line of the evidence', () => {
     [['--quik'], /quik/],
     [['--part', 'speed'], /--part takes quality/],
     [['--model', 'none'], /no model "none"/],
+    [['--run', 'smollm2-135m.quality'], /shows no run "smollm2-135m.quality"/],
+    [['--model', 'smollm2-135m', '--run', 'qwen2.5-coder-0.5b.judge'], /shows no run/],
     [['--threads', 'many'], /--threads takes a whole number/],
     [['--minutes', '0'], /--minutes takes/],
     [['--judge', 'http://127.0.0.1:9/v1'], /needs --judge-model/],
@@ -32,6 +34,19 @@ describe('the command line of the evidence', () => {
       assert.match(errors.join(''), says);
     });
   }
+
+  it('runs what --run names alone', async () => {
+    const said: string[] = [];
+    const { log } = console;
+    console.log = (text: string) => said.push(text);
+    try {
+      await main(['--list', '--run', 'smollm2-135m.drafts.line'], process.cwd(), assert.fail);
+    } finally {
+      console.log = log;
+    }
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? '', /^smollm2-135m\.drafts\.line · 160 tasks/);
+  });
 
   it('prepares nothing to make a report', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'dynamo-eval-'));

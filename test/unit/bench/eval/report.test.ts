@@ -369,6 +369,20 @@ describe('the plan', () => {
     assert.deepEqual([...new Set(compared.map(({ model }) => model))], ['a']);
   });
 
+  it('switches the mask off where there are heads that need one, and on where there are not', () => {
+    const modes = (model: string) =>
+      steps.find((job) => job.model === model && job.part === 'ablation')?.modes ?? [];
+    assert.ok(modes('a').includes('fast:0.5,mask=off'));
+    assert.ok(modes('b').includes('fast:0.5,alpha=1'));
+    const swapped = planOf({
+      models: [{ id: 'a', heads: { default: 'shared', others: ['independent'] } }],
+      ...{ main: 'b', quick: false },
+    });
+    const job = swapped.find(({ part }) => part === 'ablation');
+    assert.ok(job?.type === 'steps' && job.heads === 'independent');
+    assert.ok(job.modes.includes('fast:0.5,mask=off'));
+  });
+
   it('runs low thresholds on a sample, and none that the goals are about', () => {
     const job = steps.find(({ name }) => name === 'b.quality.line');
     assert.ok(job?.sampled);
