@@ -5,9 +5,13 @@
 import { sameQualityPoint, sweepOf, type ModePoint, type RunFigures } from '../figures';
 import { MEASURE_NAMES } from '../scores';
 import { SAME_QUALITY_MARGIN } from '../statistics';
+import { placeLabels } from './labels';
 import { axes, circle, line, scale, span, svg, text, type Axis, type Frame } from './svg';
 
 const FRAME: Frame = { left: 64, top: 64, width: 560, height: 280 };
+
+/** For the names of the lines, beside the frame. */
+const MARGIN = 112;
 
 /** Undefined when there is no sweep with a measure of quality. */
 export function qualityPlot(run: RunFigures): string | undefined {
@@ -24,7 +28,10 @@ export function qualityPlot(run: RunFigures): string | undefined {
     shown.map(({ point }) => point.figures.speedUp),
     [1],
   );
-  const ends = shown.flatMap(({ interval }) => [interval.low, interval.high]);
+  // What is plain decoding by definition is not uncertain.
+  const ends = shown.flatMap(({ point, interval: { low, high } }) =>
+    point.plainByDefinition ? [] : [low, high],
+  );
   const [lowY, highY] = span(ends, [0, -SAME_QUALITY_MARGIN]);
   const x: Axis = {
     ...{ label: 'speed-up over plain decoding, ×', low: lowX, high: highX },
@@ -37,28 +44,30 @@ export function qualityPlot(run: RunFigures): string | undefined {
   const { left, top, width, height } = FRAME;
   const [toX, toY] = [scale(x, left, left + width), scale(y, top + height, top)];
   const same = sameQualityPoint(run);
+  const places = shown.map(({ point, difference }) => ({
+    ...{ x: toX(point.figures.speedUp), y: toY(difference), label: labelOf(point) },
+  }));
+  const labels = placeLabels(places);
   const dot = ({ point, difference, interval }: (typeof shown)[number]): string[] => {
     const [px, py] = [toX(point.figures.speedUp), toY(difference)];
-    const thresholded = point.epsilon !== undefined;
     const bar = line(px, toY(interval.low), px, toY(interval.high), 'bar');
     return [
-      // What is plain decoding by definition is not uncertain.
       ...(point.plainByDefinition ? [] : [bar]),
-      circle(px, py, 5, thresholded ? 'a' : 'c'),
+      circle(px, py, 5, point.epsilon === undefined ? 'c' : 'a'),
       ...(point === same ? [circle(px, py, 9, 'ring')] : []),
-      text(px + 9, py + (thresholded ? -8 : 16), labelOf(point), { class: 'small' }),
     ];
   };
   const rule = (at: number, name: string, below: number) => [
     line(left, toY(at), left + width, toY(at), 'rule'),
-    text(left + width - 4, toY(at) + below, name, rightSmall),
+    text(left + width + 6, toY(at) + below, name, { class: 'small muted' }),
   ];
   const title = `${run.header.model}, ${run.kind}: ${MEASURE_NAMES[measure]} against speed-up, ${run.tasks} tasks`;
-  return svg(left + width + 40, top + height + 84, title, [
+  return svg(left + width + MARGIN, top + height + 84, title, [
     ...axes(FRAME, x, y),
-    ...rule(0, 'plain decoding', -5),
-    ...rule(-SAME_QUALITY_MARGIN, 'two points below', 14),
+    ...rule(0, 'plain decoding', 0),
+    ...rule(-SAME_QUALITY_MARGIN, 'two points below', 12),
     ...shown.flatMap(dot),
+    ...labels.map(({ label, ...at }) => text(at.x, at.y, label, { class: 'small' })),
     text(left, top + height + 66, `${captionOf(same)} Bars: 95 % of the paired difference.`, {
       class: 'small muted',
     }),
@@ -71,8 +80,6 @@ function captionOf(same: ModePoint | undefined): string {
     return 'Ring: plain decoding by definition; no other is shown to be as good.';
   return `Ring: the fastest that is as good as plain decoding, ${same.figures.speedUp.toFixed(2)} ×.`;
 }
-
-const rightSmall = { class: 'small muted', 'text-anchor': 'end' };
 
 const labelOf = ({ epsilon, mode }: ModePoint): string =>
   epsilon === undefined ? mode : `ε ${epsilon}`;
