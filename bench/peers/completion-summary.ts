@@ -107,7 +107,7 @@ export function describeCompletions(rows: readonly CompletionRow[], threads: num
       const heading = ['', 'ms', 'to first', 'ms/token', 'CPU s', 'tokens', 'MB', 'same text'];
       return (
         `${model}, about ${context} tokens of context (${promptTokens}), llama.cpp with ${against}, ` +
-        `${threads} threads\n\n${table([heading, ...lines], { align })}`
+        `${threads} thread${threads === 1 ? '' : 's'}\n\n${table([heading, ...lines], { align })}`
       );
     })
     .join('\n');

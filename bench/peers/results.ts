@@ -75,7 +75,7 @@ export function rowKey(row: Key<RoundRow> | Key<LoadRow>): string {
 /** What rows of one file have in common. */
 function setUp({ threads, peer, processor, environment }: Header): string {
   const machine = environment ? machineOf(environment) : processor;
-  return `with ${threads} threads on ${machine} beside node-llama-cpp ${peer ?? 'of a version it does not tell'}`;
+  return `with ${threads} thread${threads === 1 ? '' : 's'} on ${machine} beside node-llama-cpp ${peer ?? 'of a version it does not tell'}`;
 }
 
 export const { parseResults, readResults, openResults } = resultsFile<Header, Row>({

@@ -150,7 +150,7 @@ function present({ model, peer, lines }: Summary, threads: number): string {
   const heading = ['', 'DynaMo', 'least', 'llama.cpp', 'least', 'ratio'];
   const against = peer === 'same' ? 'the same file' : peer;
   return [
-    `${model}, llama.cpp with ${against}, ${threads} threads; medians, the least of all, and the ratio of the medians\n`,
+    `${model}, llama.cpp with ${against}, ${threads} thread${threads === 1 ? '' : 's'}; medians, the least of all, and the ratio of the medians\n`,
     table([heading, ...rows], { align: numbers }),
   ].join('\n');
 }

@@ -45,7 +45,7 @@ describe('the command line of the evidence', () => {
       console.log = log;
     }
     assert.equal(said.length, 1);
-    assert.match(said[0] ?? '', /^smollm2-135m\.drafts\.line · 160 tasks/);
+    assert.match(said[0] ?? '', /^smollm2-135m\.drafts\.line · \d+ tasks/);
   });
 
   it('prepares nothing to make a report', async () => {
