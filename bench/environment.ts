@@ -107,6 +107,9 @@ export function processorOf({ processor, vectorExtensions }: Environment): strin
   return `${processor} (${vectorExtensions.join(', ') || 'no vector extensions'})`;
 }
 
+export const threadsOf = (count: number | null): string =>
+  count === null ? 'threads of the engine’s choice' : `${count} thread${count === 1 ? '' : 's'}`;
+
 export function describeEnvironment(environment: Environment): string {
   const { cores, memoryGigabytes, system, node, onnxruntime, version, commit } = environment;
   const { begun, load } = environment;

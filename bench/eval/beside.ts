@@ -1,8 +1,9 @@
 /** Beside llama.cpp: which runs count, what they say of the goals, and the report's tables. Pure. */
+import { threadsOf } from '../environment';
 import { WAY_NAMES, type CompletionSummary, type WayFigures } from '../peers/completion-summary';
 import type { Summary } from '../peers/summary';
 import type { PeerCompletions, PeerFigures } from './load';
-import { linkTo, listOf, machineName, tableOf, threadsOf, times, weightsName } from './markdown';
+import { linkTo, listOf, machineName, tableOf, times, weightsName } from './markdown';
 import { isCurrent, type Shipped } from './shipped';
 
 /** How much faster decoding is to be, on the same file and on another quantisation. */

@@ -2,12 +2,13 @@
  * The goals, each beside what was measured of it: how far it is, and what it would take. A goal is met by
  * runs of the weights that are shipped alone; of earlier ones it is only said what they showed. Pure.
  */
+import { threadsOf } from '../environment';
 import { PEER_GOALS } from './beside';
 import { ceilingOf, sameQualityPoint, type ModePoint } from './figures';
 import { isDefault, largestSweep, lineRuns, type Goal, type Shown } from './goal';
 import { headOneGoal, referenceOf } from './head-one';
 import type { Evidence } from './load';
-import { linkTo, listOf, NOT_MEASURED, range, threadsOf, times } from './markdown';
+import { linkTo, listOf, NOT_MEASURED, range, times } from './markdown';
 import { completionGoal, productGoal } from './peer-goals';
 import { isCurrent, type Shipped } from './shipped';
 

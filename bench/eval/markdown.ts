@@ -18,8 +18,6 @@ export const times = (value: number): string => `${value.toFixed(2)} ×`;
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const points = (share: number): string =>
   `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;
-export const threadsOf = (count: number | null): string =>
-  count === null ? 'threads of the engine’s choice' : `${count} thread${count === 1 ? '' : 's'}`;
 export const machineName = (environment: Environment | undefined): string =>
   environment
     ? `${processorOf(environment)}, ${environment.cores} cores`

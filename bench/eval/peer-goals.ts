@@ -1,4 +1,5 @@
 /** The goals beside llama.cpp: from whole completions, or estimated from single steps. Pure. */
+import { threadsOf } from '../environment';
 import {
   completionsOf,
   decodingAgainst,
@@ -10,7 +11,7 @@ import {
 import type { RunFigures } from './figures';
 import { largest, lineRuns, type Shown } from './goal';
 import type { Evidence } from './load';
-import { linkTo, listOf, machineName, threadsOf, times } from './markdown';
+import { linkTo, listOf, machineName, times } from './markdown';
 import type { Shipped } from './shipped';
 
 /** From whole completions: the context and threads in which our engine fares worst. */

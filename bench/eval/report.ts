@@ -1,4 +1,5 @@
 /** From the evidence to the page and its plots. Pure: what is not in the raw files is not in the report. */
+import { threadsOf } from '../environment';
 import { basename } from 'node:path';
 import { besideSections } from './beside';
 import { CALIBRATES } from './calibrate';
@@ -7,7 +8,7 @@ import { goalsOf } from './goals';
 import { headsSections, shortlistsCompared } from './heads';
 import type { JudgeFigures, JudgedLine, Share } from './judge/figures';
 import type { Evidence } from './load';
-import { linkTo, NOT_MEASURED, tableOf, threadsOf, times } from './markdown';
+import { linkTo, NOT_MEASURED, tableOf, times } from './markdown';
 import { ablationPlot } from './plots/ablation';
 import { qualityPlot } from './plots/quality';
 import { stepsPlot } from './plots/steps';

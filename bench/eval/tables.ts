@@ -1,5 +1,5 @@
 /** Tables of what bench/steps measured, and what is said above them. Pure. */
-import { describeEnvironment } from '../environment';
+import { describeEnvironment, threadsOf } from '../environment';
 import { CLUSTER_NAMES } from '../steps/clusters';
 import type { Difference } from '../steps/paired';
 import { calibrationOf } from './calibrate';
@@ -12,7 +12,6 @@ import {
   points,
   range,
   tableOf,
-  threadsOf,
   times,
   weightsName,
 } from './markdown';

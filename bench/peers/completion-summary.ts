@@ -1,5 +1,6 @@
 /** From whole completions to the figures of each way. Pure. */
 import { table, type Align } from '../../src/cli/table';
+import { threadsOf } from '../environment';
 import {
   isDone,
   WAYS,
@@ -107,7 +108,7 @@ export function describeCompletions(rows: readonly CompletionRow[], threads: num
       const heading = ['', 'ms', 'to first', 'ms/token', 'CPU s', 'tokens', 'MB', 'same text'];
       return (
         `${model}, about ${context} tokens of context (${promptTokens}), llama.cpp with ${against}, ` +
-        `${threads} thread${threads === 1 ? '' : 's'}\n\n${table([heading, ...lines], { align })}`
+        `${threadsOf(threads)}\n\n${table([heading, ...lines], { align })}`
       );
     })
     .join('\n');

@@ -3,7 +3,7 @@
  * model, context and round, with what was measured in them.
  */
 import { z } from 'zod';
-import { environmentSchema, machineOf } from '../environment';
+import { environmentSchema, machineOf, threadsOf } from '../environment';
 import { resultsFile } from '../results-file';
 import { loadedSchema } from './loaded';
 
@@ -75,7 +75,7 @@ export function rowKey(row: Key<RoundRow> | Key<LoadRow>): string {
 /** What rows of one file have in common. */
 function setUp({ threads, peer, processor, environment }: Header): string {
   const machine = environment ? machineOf(environment) : processor;
-  return `with ${threads} thread${threads === 1 ? '' : 's'} on ${machine} beside node-llama-cpp ${peer ?? 'of a version it does not tell'}`;
+  return `with ${threadsOf(threads)} on ${machine} beside node-llama-cpp ${peer ?? 'of a version it does not tell'}`;
 }
 
 export const { parseResults, readResults, openResults } = resultsFile<Header, Row>({

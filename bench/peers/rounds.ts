@@ -5,7 +5,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { table, type Align } from '../../src/cli/table';
-import { environmentOf } from '../environment';
+import { environmentOf, threadsOf } from '../environment';
 import { appendRow } from '../results-file';
 import { openSides, peerVersion, prepare, type Comparison, type Sides } from './comparison';
 import { checkLoaded, type Subject } from './loaded';
@@ -150,7 +150,7 @@ function present({ model, peer, lines }: Summary, threads: number): string {
   const heading = ['', 'DynaMo', 'least', 'llama.cpp', 'least', 'ratio'];
   const against = peer === 'same' ? 'the same file' : peer;
   return [
-    `${model}, llama.cpp with ${against}, ${threads} thread${threads === 1 ? '' : 's'}; medians, the least of all, and the ratio of the medians\n`,
+    `${model}, llama.cpp with ${against}, ${threadsOf(threads)}; medians, the least of all, and the ratio of the medians\n`,
     table([heading, ...rows], { align: numbers }),
   ].join('\n');
 }

@@ -44,19 +44,18 @@ export function qualityPlot(run: RunFigures): string | undefined {
   const { left, top, width, height } = FRAME;
   const [toX, toY] = [scale(x, left, left + width), scale(y, top + height, top)];
   const same = sameQualityPoint(run);
-  const places = shown.map(({ point, difference }) => ({
-    ...{ x: toX(point.figures.speedUp), y: toY(difference), label: labelOf(point) },
+  const placed = shown.map(({ point, difference, interval }) => ({
+    ...{ point, interval, label: labelOf(point) },
+    ...{ x: toX(point.figures.speedUp), y: toY(difference) },
   }));
-  const labels = placeLabels(places);
-  const dot = ({ point, difference, interval }: (typeof shown)[number]): string[] => {
-    const [px, py] = [toX(point.figures.speedUp), toY(difference)];
-    const bar = line(px, toY(interval.low), px, toY(interval.high), 'bar');
-    return [
-      ...(point.plainByDefinition ? [] : [bar]),
-      circle(px, py, 5, point.epsilon === undefined ? 'c' : 'a'),
-      ...(point === same ? [circle(px, py, 9, 'ring')] : []),
-    ];
-  };
+  const labels = placeLabels(placed);
+  const dot = ({ point, interval, x: px, y: py }: (typeof placed)[number]): string[] => [
+    ...(point.plainByDefinition
+      ? []
+      : [line(px, toY(interval.low), px, toY(interval.high), 'bar')]),
+    circle(px, py, 5, point.epsilon === undefined ? 'c' : 'a'),
+    ...(point === same ? [circle(px, py, 9, 'ring')] : []),
+  ];
   const rule = (at: number, name: string, below: number) => [
     line(left, toY(at), left + width, toY(at), 'rule'),
     text(left + width + 6, toY(at) + below, name, { class: 'small muted' }),
@@ -66,7 +65,7 @@ export function qualityPlot(run: RunFigures): string | undefined {
     ...axes(FRAME, x, y),
     ...rule(0, 'plain decoding', 0),
     ...rule(-SAME_QUALITY_MARGIN, 'two points below', 12),
-    ...shown.flatMap(dot),
+    ...placed.flatMap(dot),
     ...labels.map(({ label, ...at }) => text(at.x, at.y, label, { class: 'small' })),
     text(left, top + height + 66, `${captionOf(same)} Bars: 95 % of the paired difference.`, {
       class: 'small muted',

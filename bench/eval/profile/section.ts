@@ -1,5 +1,6 @@
 /** Where a step's time goes, as the report tells it. Pure. */
-import { linkTo, machineName, tableOf, threadsOf } from '../markdown';
+import { threadsOf } from '../../environment';
+import { linkTo, machineName, tableOf } from '../markdown';
 import type { ProfileHeader, ProfileRow } from './results';
 
 export interface LoadedProfile {

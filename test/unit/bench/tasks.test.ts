@@ -108,6 +108,15 @@ describe('the tested program', () => {
     );
   });
 
+  it('has a span as it is, for its hole may end within a line', () => {
+    const [task] = parseTasks(JSON.stringify({ ...sample, suffix: ' + 1\n' }));
+    assert.ok(task);
+    assert.equal(
+      spanProgramOf(task, '    return 0', false),
+      'def one():\n    return 0 + 1\n\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n',
+    );
+  });
+
   const [spanned] = parseTasks(
     JSON.stringify({ ...sample, suffix: ' + sum(values)\n    return total\n' }),
   );
@@ -115,7 +124,6 @@ describe('the tested program', () => {
     `def one():\n${text} + sum(values)\n    return total\n\ndef check(f):\n    assert f() == 1\n\ncheck(one)\n`;
 
   for (const [what, raw, interrupted, shown] of [
-    ['has a span as it is, for its hole may end within a line', '    total = 1', false, undefined],
     [
       'ends a span where the model goes on with what follows',
       '    total = 1 + sum(values)\n    return total\n\n\nprint(one())',
