@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Frame } from 'playwright-core';
 import type { ToPage, ViewSettings } from '../../media/thresholds/messages';
+import type { HeatmapSpec } from '../../media/thresholds/parts/heatmap-element';
 import { limited, optionsOf, placeOf } from '../../media/thresholds/model/options';
 import { createFastChooser } from '../../src/decoding/fast-choice';
 import { tone } from '../../media/thresholds/model/scale';
@@ -189,16 +190,27 @@ describe('the threshold view in a real editor', () => {
   it('goes from step to step by keyboard, however quickly one presses', async () => {
     const list = view.locator('#steps-editor');
     const options = list.locator('[role=option]');
+    const untilActive = async (step: number) => {
+      await window.until(
+        `step ${step}`,
+        () => list.getAttribute('aria-activedescendant'),
+        (active) => active === `steps-editor-${step}`,
+      );
+      await untilText('step', '.where strong', new RegExp(`Step ${step + 1} of sum\\.py`));
+    };
     await options.first().click();
     await list.focus();
     const last = (await options.count()) - 1;
+    assert.ok(last >= 2, 'more steps than one key reaches');
     for (let step = 0; step < last; step += 1) await window.press('ArrowRight');
-    await window.until(
-      'the last step',
-      () => list.getAttribute('aria-activedescendant'),
-      (active) => active === `steps-editor-${last}`,
-    );
-    await untilText('step', '.where strong', new RegExp(`Step ${last + 1} of sum\\.py`));
+    await untilActive(last);
+    // All of them before the page is drawn again.
+    await list.evaluate((element, times) => {
+      for (let time = 0; time < times; time += 1) {
+        element.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft' }));
+      }
+    }, last);
+    await untilActive(0);
   });
 
   it('applies its settings to the next completion, and resets them', async () => {
@@ -349,10 +361,25 @@ describe('the threshold view in a real editor', () => {
   });
 
   it('works by keyboard', async () => {
-    await view.locator('dynamo-heatmap').first().focus();
+    const heatmap = view.locator('dynamo-heatmap').first();
+    await heatmap.focus();
     await window.press('ArrowRight');
     await window.press('ArrowRight');
     await untilText('readout', '#readout', /plain \.?\d/);
+    const untilCell = (row: number, column: number) =>
+      window.until(
+        `cell ${row}, ${column}`,
+        () => heatmap.evaluate((element: Element & { spec?: HeatmapSpec }) => element.spec?.here),
+        (here) => here?.row === row && here.column === column,
+      );
+    await untilCell(0, 1);
+    // All of them before the page is drawn again.
+    await heatmap.evaluate((element) => {
+      for (let time = 0; time < 3; time += 1) {
+        element.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
+      }
+    });
+    await untilCell(0, 4);
     await window.press('Escape');
     await untilText('readout', '#readout', /Point at a cell/);
   });

@@ -65,7 +65,10 @@ function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, titl
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    look(Math.min(shown.length - 1, Math.max(0, (chosen ?? -by) + by)));
+    // From the step that is chosen now: another key may have come since this was drawn.
+    const { active: now } = page.state;
+    const from = now?.origin === origin ? now.step : -by;
+    look(Math.min(shown.length - 1, Math.max(0, from + by)));
   };
   return html`<h3>
       ${title}

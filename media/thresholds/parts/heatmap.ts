@@ -14,9 +14,7 @@ export function heatmap(page: Page, panel: Panel, grid: Grid, width: number): Te
   const { key, title } = panel;
   const measures = measured(grid, width);
   const { rows, columns } = measures;
-  const { cell } = page.state;
-  const here = cell?.panel === key ? cell : undefined;
-  const spec: HeatmapSpec = { grid, measures, panel, here };
+  const spec: HeatmapSpec = { grid, measures, panel, here: cellOf(page, key) };
   const describe = `${title}: ${rows} by ${columns} cells. Arrow keys move through them.`;
   return html`<figure class="panel">
     <figcaption>${title}</figcaption>
@@ -29,17 +27,21 @@ export function heatmap(page: Page, panel: Panel, grid: Grid, width: number): Te
       aria-label=${describe}
       aria-describedby="readout"
       .spec=${spec}
-      @keydown=${(event: KeyboardEvent) => onKey(event, page, key, here, measures)}
-      @pointermove=${(event: PointerEvent) => onPointer(event, page, key, here, measures)}
-      @pointerdown=${(event: PointerEvent) => onPointer(event, page, key, here, measures)}
+      @keydown=${(event: KeyboardEvent) => onKey(event, page, key, measures)}
+      @pointermove=${(event: PointerEvent) => onPointer(event, page, key, measures)}
+      @pointerdown=${(event: PointerEvent) => onPointer(event, page, key, measures)}
       @pointerleave=${() => page.point(undefined)}
     ></dynamo-heatmap>
   </figure>`;
 }
 
-type Here = { readonly row: number; readonly column: number } | undefined;
+/** The panel's cell that is pointed at now, which is not yet drawn when events follow quickly. */
+function cellOf({ state: { cell } }: Page, panel: string) {
+  return cell?.panel === panel ? cell : undefined;
+}
 
-function onPointer(event: PointerEvent, page: Page, panel: string, here: Here, m: Measures): void {
+function onPointer(event: PointerEvent, page: Page, panel: string, m: Measures): void {
+  const here = cellOf(page, panel);
   const at = cellAt(m, event.offsetX, event.offsetY);
   if (at?.row === here?.row && at?.column === here?.column) return;
   page.point(at && { panel, ...at });
@@ -52,11 +54,12 @@ const STEPS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [1, 0],
 };
 
-function onKey(event: KeyboardEvent, page: Page, panel: string, here: Here, m: Measures): void {
+function onKey(event: KeyboardEvent, page: Page, panel: string, m: Measures): void {
   if (event.key === 'Escape') return page.point(undefined);
   const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
+  const here = cellOf(page, panel);
   const [row, column] = here ? [here.row + step[0], here.column + step[1]] : [0, 0];
   page.point({ panel, row: clamp(row, m.rows - 1), column: clamp(column, m.columns - 1) });
 }
