@@ -3,7 +3,9 @@
  * is known, so that a run that was stopped goes on where it stood.
  */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import { machineOf, type Environment } from './environment';
 
 /** What the files of one bench hold. */
 export interface ResultsFormat<Header, Row> {
@@ -79,6 +81,31 @@ export function resultsFile<Header, Row>(
     openResults,
     readResults: async (path) => parseResults(await readFile(path, 'utf8'), path),
   };
+}
+
+interface RunOnMachine {
+  /** Older files lack this. */
+  readonly environment?: Environment | undefined;
+}
+
+/**
+ * `madeOtherwise` of headers all of whose fields rows of one file have in common, but for the environment: of that
+ * they share the machine and the runtime, for a commit that changes a document need not end a run.
+ */
+export function differingSetUp<Header extends RunOnMachine>(
+  found: Header,
+  wanted: Header,
+): string | undefined {
+  const [one, other] = [setUpOf(found), setUpOf(wanted)];
+  const names = Object.keys({ ...other, ...one });
+  const name = names.find((each) => !isDeepStrictEqual(one[each], other[each]));
+  if (name === undefined) return undefined;
+  const told = (value: unknown) => JSON.stringify(value) ?? 'none';
+  return `with ${name} ${told(one[name])}, not ${told(other[name])}`;
+}
+
+function setUpOf({ environment, ...run }: RunOnMachine): Readonly<Record<string, unknown>> {
+  return { ...run, machine: environment && machineOf(environment) };
 }
 
 export async function appendRow(path: string, row: object): Promise<void> {

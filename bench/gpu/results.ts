@@ -1,7 +1,7 @@
 /** The results file of this bench: what was run on which device, then one row for each thing measured. */
 import { z } from 'zod';
-import { environmentSchema, machineOf } from '../environment';
-import { resultsFile, type Results as ResultsOf } from '../results-file';
+import { environmentSchema } from '../environment';
+import { differingSetUp, resultsFile, type Results as ResultsOf } from '../results-file';
 import { outcomeSchema } from '../steps/results';
 
 const header = z.object({
@@ -88,16 +88,10 @@ export function keyOf(of: Row): string {
   }
 }
 
-/** What rows of one file have in common. */
-function setUp({ provider, device, deviceName, quick, environment }: RunHeader): string {
-  return JSON.stringify([provider, device, deviceName, quick, machineOf(environment)]);
-}
-
 export const { parseResults, readResults, openResults } = resultsFile<RunHeader, Row>({
   bench: 'this bench',
   header,
   row,
   keyOf,
-  madeOtherwise: (found, wanted) =>
-    setUp(found) === setUp(wanted) ? undefined : `by another run, ${setUp(found)}`,
+  madeOtherwise: differingSetUp,
 });

@@ -1,8 +1,7 @@
 /** The results file of this harness: what was run, then what became of each task. */
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { environmentSchema, machineOf, modelVersionSchema } from '../environment';
-import { resultsFile, type Results as ResultsOf } from '../results-file';
+import { environmentSchema, modelVersionSchema } from '../environment';
+import { differingSetUp, resultsFile, type Results as ResultsOf } from '../results-file';
 
 const header = z.object({
   kind: z.literal('infilling-run'),
@@ -46,28 +45,11 @@ export type ResultRow = z.infer<typeof row>;
 
 export type Results = ResultsOf<RunHeader, ResultRow>;
 
-/** What rows of one file have in common. */
-const setUp = ({ environment, ...run }: RunHeader) => ({
-  ...run,
-  machine: environment && machineOf(environment),
-});
-
-const TOLD_APART_BY = [
-  ...['tasks', 'seed', 'order', 'maxTokens', 'source', 'completionsSha256'],
-  ...['model', 'label', 'machine'],
-] as const satisfies readonly (keyof ReturnType<typeof setUp>)[];
-
 /** Rows by their task's id. */
 export const { parseResults, readResults, openResults } = resultsFile<RunHeader, ResultRow>({
   bench: 'this harness',
   header,
   row,
   keyOf: ({ id }) => id,
-  madeOtherwise(found, wanted) {
-    const [one, other] = [setUp(found), setUp(wanted)];
-    const key = TOLD_APART_BY.find((name) => !isDeepStrictEqual(one[name], other[name]));
-    if (key === undefined) return undefined;
-    const told = (value: unknown) => JSON.stringify(value) ?? 'none';
-    return `with ${key} ${told(one[key])}, not ${told(other[key])}`;
-  },
+  madeOtherwise: differingSetUp,
 });

@@ -1,7 +1,7 @@
 /** The results file of whole completions: one row a task, with what every way made of it. */
 import { z } from 'zod';
-import { environmentSchema, machineOf } from '../environment';
-import { resultsFile, type Results } from '../results-file';
+import { environmentSchema } from '../environment';
+import { differingSetUp, resultsFile, type Results } from '../results-file';
 import { loadedSchema } from './loaded';
 
 /** Our plain and exact mode; llama.cpp's plain decoding and its own two kinds of speculation. */
@@ -62,11 +62,6 @@ export const completionKey = ({
 export const isDone = (row: CompletionRow | undefined, ways: readonly Way[]): boolean =>
   row !== undefined && ways.every((way) => row.ways[way]);
 
-/** What rows of one file have in common. */
-function setUp({ threads, maxTokens, peer, environment }: CompletionHeader): string {
-  return JSON.stringify([threads, maxTokens, peer, machineOf(environment)]);
-}
-
 export const { parseResults, readResults, openResults } = resultsFile<
   CompletionHeader,
   CompletionRow
@@ -75,6 +70,5 @@ export const { parseResults, readResults, openResults } = resultsFile<
   header,
   row,
   keyOf: completionKey,
-  madeOtherwise: (found, wanted) =>
-    setUp(found) === setUp(wanted) ? undefined : `by another run, ${setUp(found)}`,
+  madeOtherwise: differingSetUp,
 });

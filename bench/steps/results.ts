@@ -1,8 +1,7 @@
 /** The results file of this bench: what was run, then what every mode made of each task. */
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { environmentSchema, machineOf } from '../environment';
-import { resultsFile, type Results as ResultsOf } from '../results-file';
+import { environmentSchema } from '../environment';
+import { differingSetUp, resultsFile, type Results as ResultsOf } from '../results-file';
 import { KINDS } from './tasks';
 
 const header = z.object({
@@ -62,20 +61,11 @@ export type Results = ResultsOf<RunHeader, ResultRow>;
 
 export const keyOf = ({ kind, id }: Pick<ResultRow, 'kind' | 'id'>): string => `${kind} ${id}`;
 
-/** What rows of one file have in common; a commit that changes a document need not end a run. */
-function setUp({ environment, ...run }: RunHeader) {
-  return { ...run, machine: environment && machineOf(environment) };
-}
-
 /** Rows by kind and id. */
 export const { parseResults, readResults, openResults } = resultsFile<RunHeader, ResultRow>({
   bench: 'this bench',
   header,
   row,
   keyOf,
-  madeOtherwise(found, wanted) {
-    return isDeepStrictEqual(setUp(found), setUp(wanted))
-      ? undefined
-      : `by another run, ${JSON.stringify(found)}`;
-  },
+  madeOtherwise: differingSetUp,
 });

@@ -1,8 +1,7 @@
 /** The results file of a profile: what was loaded, then where the time of one kind of run went. */
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { environmentSchema, machineOf, modelVersionSchema } from '../../environment';
-import { resultsFile, type Results as ResultsOf } from '../../results-file';
+import { environmentSchema, modelVersionSchema } from '../../environment';
+import { differingSetUp, resultsFile, type Results as ResultsOf } from '../../results-file';
 
 const header = z.object({
   kind: z.literal('profile-run'),
@@ -37,18 +36,10 @@ export type ProfileResults = ResultsOf<ProfileHeader, ProfileRow>;
 export const keyOf = ({ part, context, rows }: Pick<ProfileRow, 'part' | 'context' | 'rows'>) =>
   `${part} ${context} ${rows}`;
 
-const setUp = ({ environment, ...run }: ProfileHeader) => ({
-  ...run,
-  machine: machineOf(environment),
-});
-
 export const { parseResults, openResults } = resultsFile<ProfileHeader, ProfileRow>({
   bench: 'the profile',
   header,
   row,
   keyOf,
-  madeOtherwise: (found, wanted) =>
-    isDeepStrictEqual(setUp(found), setUp(wanted))
-      ? undefined
-      : `by another run, ${JSON.stringify(found)}`,
+  madeOtherwise: differingSetUp,
 });
