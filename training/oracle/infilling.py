@@ -5,8 +5,8 @@
         --out bench/infilling/reference-0.5b.jsonl --count 420
 
 Prompt, suffix first: <|fim_prefix|><|fim_suffix|>S<|fim_middle|>P; prefix first:
-<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>. S and P are each encoded whole, as plain text, and
-nothing is truncated. Decoding takes the largest logit and ends at a line feed behind visible text
+<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>; P alone where the model has no such tokens. S and P are
+each encoded whole, as plain text, and nothing is truncated. Decoding takes the largest logit and ends at a line feed behind visible text
 (kept out of the text), at a stop token, or at 64 tokens. One line a task: id, text, tokens, stop.
 """
 
@@ -35,10 +35,12 @@ STOP = (
 )
 
 
-def fim_prompt(ref: reference.Reference, prefix: str, suffix: str, order: str) -> list[int]:
+def prompt_of(ref: reference.Reference, prefix: str, suffix: str, order: str) -> list[int]:
     """The prompt's ids; see the head of this file."""
-    before, after, middle = (ref.control[f"<|fim_{part}|>"] for part in ("prefix", "suffix", "middle"))
     p, s = ref.encode(prefix), ref.encode(suffix)
+    if "<|fim_middle|>" not in ref.control:
+        return p
+    before, after, middle = (ref.control[f"<|fim_{part}|>"] for part in ("prefix", "suffix", "middle"))
     if order == "suffix-first":
         return [before, after, *s, middle, *p]
     return [before, *p, after, *s, middle]
@@ -99,12 +101,10 @@ def main() -> None:
         print(f"all {len(chosen)} tasks are in {args.out}")
         return
     ref = reference.load(args.gguf, args.model, threads=args.threads)
-    if "<|fim_middle|>" not in ref.control:
-        parser.error(f"{args.model} has no fill-in-the-middle tokens")
     begin = time.perf_counter()
     with args.out.open("a", encoding="utf-8") as out:
         for index, task in enumerate(todo, 1):
-            ids = fim_prompt(ref, task["prompt"], task["suffix"], args.order)
+            ids = prompt_of(ref, task["prompt"], task["suffix"], args.order)
             text, taken, stop = complete(ref, ids, args.max_tokens)
             row = {"id": task["task_id"], "text": text, "tokens": len(taken), "stop": stop}
             out.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -52,8 +52,12 @@ def test_the_prompt_orders() -> None:
         def encode(self, text: str) -> list[int]:
             return [ord(c) for c in text]
 
-    def prompt(order: str) -> list[int]:
-        return infilling.fim_prompt(Letters(), "P", "S", order)  # type: ignore[arg-type]
+    class NoMiddle(Letters):
+        control = {"<|im_end|>": 1}
+
+    def prompt(order: str, ref: Letters = Letters()) -> list[int]:
+        return infilling.prompt_of(ref, "P", "S", order)  # type: ignore[arg-type]
 
     assert prompt("suffix-first") == [1, 2, ord("S"), 3, ord("P")]
     assert prompt("prefix-first") == [1, ord("P"), 2, ord("S"), 3]
+    assert prompt("suffix-first", NoMiddle()) == [ord("P")]
