@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findInstalled } from '../../src/models/installed';
-import { dataDirectory } from '../../src/models/paths';
 import { shuffled } from '../infilling/tasks';
+import { placeIn } from '../measured-model';
 import { measureSteps } from '../steps/measure';
 import { tasksOf } from '../steps/tasks';
 import { endpointJudge, localJudge } from './judge/judges';
@@ -74,10 +74,8 @@ export async function runJobs(jobs: readonly Job[], options: RunOptions): Promis
 }
 
 async function isInstalled(id: string, root: string): Promise<boolean> {
-  const suite = join(root, 'models');
-  return (
-    (await findInstalled({ suite, home: dataDirectory(), id, precision: 'int8' })) !== undefined
-  );
+  const place = { ...placeIn(root), id, precision: 'int8' } as const;
+  return (await findInstalled(place)) !== undefined;
 }
 
 async function runSteps(

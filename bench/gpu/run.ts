@@ -8,7 +8,8 @@ import { Engine, modelFiles } from '../../src/engine/client';
 import type { Provider } from '../../src/engine/protocol';
 import { CPU } from '../../src/engine/provider';
 import { findInstalled, type InstalledModel } from '../../src/models/installed';
-import { dataDirectory, type Precision } from '../../src/models/paths';
+import type { Precision } from '../../src/models/paths';
+import { placeIn } from '../measured-model';
 import { appendRow } from '../results-file';
 import type { ModeSpec } from '../steps/modes';
 import type { ResultRow } from '../steps/results';
@@ -187,8 +188,7 @@ async function requireInstalled(
   id: string,
   precision: Precision,
 ): Promise<InstalledModel> {
-  const place = { suite: join(root, 'models'), home: dataDirectory(), id, precision };
-  const found = await findInstalled(place);
+  const found = await findInstalled({ ...placeIn(root), id, precision });
   if (found) return found;
   throw new Error(
     `${id} is not installed: node dist/cli.js models install ${id} --precision ${precision}`,

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { engineChoice, engineFlags, parse, type EngineChoice } from '../../src/cli/options';
 import { selectDefault, selectModel } from '../../src/engine/select-model';
 import { findInstalled } from '../../src/models/installed';
-import { dataDirectory } from '../../src/models/paths';
 import { modelVersionOf, type ModelVersion } from '../environment';
+import { placeIn } from '../measured-model';
 
 const FLAGS = { ...engineFlags, jsonl: { type: 'boolean' } } as const;
 
@@ -24,7 +24,7 @@ export async function versionOf(
   { model, heads, precision, provider, device }: EngineChoice,
   root: string,
 ): Promise<ModelVersion> {
-  const place = { suite: join(root, 'models'), home: dataDirectory() };
+  const place = placeIn(root);
   const wish = {
     ...{ ...place, heads, precision, provider, device, options: {} },
     process: { worker: join(root, 'dist/worker.js') },

@@ -6,7 +6,7 @@ import type { Precision } from '../../src/models/paths';
 import { environmentOf } from '../environment';
 import { createEvaluator, type Evaluator } from '../infilling/evaluate';
 import { completedLine, programOf, spanProgramOf } from '../infilling/rule';
-import { measuredModel } from '../measured-model';
+import { measuredModel, placeIn } from '../measured-model';
 import { appendRow } from '../results-file';
 import type { ModeSpec } from './modes';
 import { checkPlaces, expectedOf } from './places';
@@ -38,7 +38,10 @@ export interface Measurement {
 /** Whether every task has its row. Loads no model where that is so already. */
 export async function measureSteps(measurement: Measurement): Promise<boolean> {
   const { root, out, model: id, precision, modes, maxTokens, threads, tasks } = measurement;
-  const { files, version } = await measuredModel(root, id, precision, measurement.heads);
+  const { files, version } = await measuredModel(
+    { ...placeIn(root), id, precision },
+    measurement.heads,
+  );
   const { id: model, heads = 'none', ...made } = version;
   const header: RunHeader = {
     kind: 'steps-run',

@@ -7,7 +7,7 @@ import { median } from '../../../src/engine/measure';
 import type { ModelFiles } from '../../../src/engine/protocol';
 import { TrunkSession } from '../../../src/engine/session';
 import { environmentOf } from '../../environment';
-import { measuredModel } from '../../measured-model';
+import { measuredModel, placeIn } from '../../measured-model';
 import { appendRow } from '../../results-file';
 import { meanOf, middleHalf, profiledRuns, typicalRun } from './events';
 import { keyOf, openResults, type ProfileHeader, type ProfileRow } from './results';
@@ -39,7 +39,11 @@ const TOKENS = [1, 2] as const;
 /** Whether every place has its row. */
 export async function measureProfile(request: ProfileRequest): Promise<boolean> {
   const { root, out, model: id, threads, quick, until } = request;
-  const { files, version: model } = await measuredModel(root, id, 'int8');
+  const { files, version: model } = await measuredModel({
+    ...placeIn(root),
+    id,
+    precision: 'int8',
+  });
   const header: ProfileHeader = {
     ...{ kind: 'profile-run', version: 1, threads },
     model,

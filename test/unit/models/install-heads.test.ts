@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { measuredModel } from '../../../bench/measured-model';
 import type { InstallOptions, InstallProgress } from '../../../src/models/install';
 import { installModel, installPrecisions } from '../../../src/models/install';
 import type { InstalledModel } from '../../../src/models/installed';
@@ -108,6 +109,13 @@ describe('installed heads', function () {
       const { heads } = await choose();
       assert.equal(heads?.graph, ready(await find()).graph);
       await verifyInstalled(await find());
+    });
+
+    it('are made at once where they are to be measured', async () => {
+      const { files, version } = await measuredModel(tiny.options());
+      const { name, graph, description } = ready(await find());
+      assert.equal(files.heads?.graph, graph);
+      assert.deepEqual([version.heads, version.headsSha256], [name, description.sha256]);
     });
 
     it('are left alone where none are wanted', async () => {
