@@ -9,6 +9,7 @@ import type { FastOptions } from '../../src/decoding/fast-options';
 import type { Proposal } from '../../src/decoding/proposal';
 import { seededRandom } from '../../src/decoding/random';
 import { decideNaively } from '../../test/fixtures/naive-decision';
+import { mean } from '../numbers';
 import { countTable, makeText, proposalAt } from './text';
 
 const WARM_UP = 200;
@@ -70,9 +71,6 @@ function compare(
     return ms;
   });
 }
-
-const mean = (values: readonly number[]) =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,9 +1,29 @@
 /** Beside llama.cpp: which runs count, what they say of the goals, and the report's tables. Pure. */
 import { threadsOf } from '../environment';
-import { WAY_NAMES, type CompletionSummary, type WayFigures } from '../peers/completion-summary';
+import { byText } from '../numbers';
+import {
+  decodingAgainst,
+  WAY_NAMES,
+  type CompletionSummary,
+  type WayFigures,
+} from '../peers/completion-summary';
+import { fileOfPeer } from '../peers/loaded';
 import type { Summary } from '../peers/summary';
+import type { Speed } from '../speed';
+import { verdictOf } from './goal';
 import type { PeerCompletions, PeerFigures } from './load';
-import { linkTo, listOf, machineName, tableOf, times, weightsName } from './markdown';
+import {
+  counted,
+  decimals,
+  linkTo,
+  listOf,
+  machineName,
+  NOT_MEASURED,
+  range,
+  tableOf,
+  times,
+  weightsName,
+} from './markdown';
 import { isCurrent, type Shipped } from './shipped';
 
 /** How much faster decoding is to be, on the same file and on another quantisation. */
@@ -17,15 +37,19 @@ export interface Found<T> {
   readonly file: string;
   readonly threads: number;
   readonly begun: string;
-  /** With settings that the headers of older files do not tell. */
   readonly machine: string;
+  /** That the headers of older files do not tell. */
+  readonly settings: readonly string[];
   /** Whether our engine's weights were others than those that are shipped, or are not known. */
   readonly earlier: boolean;
   readonly summary: T;
 }
 
 export interface Runs<T> {
-  /** The latest of each comparison, those of the weights that are shipped first. */
+  /**
+   * The latest of each comparison: of the weights that are shipped on each machine, of earlier ones alone where
+   * there is none of those.
+   */
   readonly current: readonly Found<T>[];
   readonly older: readonly Found<T>[];
 }
@@ -37,7 +61,10 @@ export function roundsOf(
   const all = peers.flatMap(({ file, threads, processor, environment, models, weights }) =>
     models.map((summary) => ({
       ...{ file, threads, begun: environment?.begun ?? '', summary },
-      machine: machineOf(file, environment ? machineName(environment) : processor),
+      ...{
+        machine: environment ? machineName(environment) : processor,
+        settings: settingsOf(file),
+      },
       earlier: !isCurrent(shipped, summary.model, weights[summary.model]),
     })),
   );
@@ -51,7 +78,7 @@ export function completionsOf(
   const all = completions.flatMap(({ file, header: { threads, environment }, groups, weights }) =>
     groups.map((summary) => ({
       ...{ file, threads, begun: environment.begun ?? '', summary },
-      machine: machineOf(file, machineName(environment)),
+      ...{ machine: machineName(environment), settings: settingsOf(file) },
       earlier: !isCurrent(shipped, summary.model, weights[summary.model]),
     })),
   );
@@ -66,35 +93,36 @@ const SETTINGS: Readonly<Record<string, string>> = {
   '2mb-pages': '2 MB pages',
 };
 
-function machineOf(file: string, processor: string): string {
-  const settings = Object.entries(SETTINGS).filter(([name]) => file.includes(name));
-  return [processor, ...settings.map(([, told]) => told)].join(', ');
-}
+const settingsOf = (file: string): string[] =>
+  Object.entries(SETTINGS).flatMap(([name, told]) => (file.includes(name) ? [told] : []));
+
+export const whereOf = ({ machine, settings }: Found<unknown>): string =>
+  [machine, ...settings].join(', ');
 
 /** Of runs without a time the last one by name is the latest. */
 function split<T>(
   all: readonly Found<T>[],
   what: (found: Found<T>) => readonly (string | number)[],
 ): Runs<T> {
-  const ordered = all.toSorted(
-    (a, b) => Number(b.earlier) - Number(a.earlier) || compare(a.begun, b.begun),
+  const keyOf = (found: Found<T>) => JSON.stringify(what(found));
+  const shipped = new Set(all.filter(({ earlier }) => !earlier).map(keyOf));
+  const latest = new Map(
+    all
+      .filter((found) => !found.earlier || !shipped.has(keyOf(found)))
+      .toSorted((a, b) => byText(a.begun, b.begun))
+      .map((found) => [found.earlier ? keyOf(found) : `${keyOf(found)} ${found.machine}`, found]),
   );
-  const latest = new Map(ordered.map((found) => [JSON.stringify(what(found)), found]));
   const current = new Set(latest.values());
   return { current: [...current], older: all.filter((found) => !current.has(found)) };
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+export const speedWithRange = ({ ratio, interval }: Speed): string =>
+  `${times(ratio)} (${range(interval, decimals)})`;
 
-/** How many times as fast as the peer a way decodes, behind the first token. */
-export function decodingAgainst(
-  { ways }: CompletionSummary,
-  own: WayFigures['way'],
-  theirs: WayFigures['way'],
-): number | undefined {
-  const ms = (wanted: WayFigures['way']) => ways.find(({ way }) => way === wanted)?.msPerToken;
-  const [left, right] = [ms(own), ms(theirs)];
-  return left === undefined || right === undefined ? undefined : right / left;
+/** How much a group of completions rests on. */
+export function sizeOf({ ways, texts }: CompletionSummary): string {
+  const tasks = counted(ways[0]?.tasks ?? 0, 'prompt');
+  return `${tasks} of ${counted(texts.length, 'text')}`;
 }
 
 /** Sections of the report; none where nothing was measured. */
@@ -133,12 +161,10 @@ export function besideSections(
   ];
 }
 
-const against = (peer: string): string => (peer === 'same' ? 'the same file' : peer);
-
 /** A table for each context and number of threads, llama.cpp's files one below the other. */
 function wholeTables(found: readonly Found<CompletionSummary>[]): string[] {
   const tables = new Map<string, Found<CompletionSummary>[]>();
-  for (const each of found) {
+  for (const each of found.toSorted((a, b) => sameFirst(a.summary, b.summary))) {
     const key = JSON.stringify([each.threads, each.summary.context]);
     tables.set(key, [...(tables.get(key) ?? []), each]);
   }
@@ -150,14 +176,15 @@ function wholeTables(found: readonly Found<CompletionSummary>[]): string[] {
   return sorted.flatMap((group) => {
     const [first] = group;
     if (!first) return [];
-    const { context } = first.summary;
+    const { promptTokens } = first.summary;
     const rows = group.flatMap(({ summary }) => summary.ways.map((way) => wholeRow(way, summary)));
     const heading = [
       ...['', 'decoding, ms a token', 'whole, ms', 'to the first token, ms', 'CPU s', 'tokens'],
       ...['drafts held', 'resident, MB', 'text of our plain'],
     ];
     return [
-      `**Whole completions, about ${context} tokens of context, ${threadsOf(first.threads)}.** ` +
+      `**Whole completions, prompts of ${tokensOf(promptTokens)} tokens, ${threadsOf(first.threads)}, ` +
+        `${sizeOf(first.summary)}.** ` +
         `${group.map(wholeVerdict).join(' ')}`,
       tableOf(heading, rows),
       `Raw: ${[...new Set(group.map(rawOf))].join(', ')}.`,
@@ -165,12 +192,15 @@ function wholeTables(found: readonly Found<CompletionSummary>[]): string[] {
   });
 }
 
+const tokensOf = ({ least, most }: CompletionSummary['promptTokens']): string =>
+  least === most ? String(least) : `${least} to ${most}`;
+
 /** A link, and what tells the run apart. */
-const rawOf = ({ file, machine, earlier }: Found<unknown>): string =>
-  `${linkTo(file)} (${listOf(machine, earlier ? 'of earlier weights' : '')})`;
+const rawOf = (found: Found<unknown>): string =>
+  `${linkTo(found.file)} (${listOf(whereOf(found), found.earlier ? 'of earlier weights' : '')})`;
 
 function wholeRow(way: WayFigures, { peer }: CompletionSummary): string[] {
-  const theirs = way.way.startsWith('llama') ? `${WAY_NAMES[way.way]} (${against(peer)})` : '';
+  const theirs = way.way.startsWith('llama') ? `${WAY_NAMES[way.way]} (${fileOfPeer(peer)})` : '';
   const { tried, held } = way.drafts;
   return [
     theirs === '' ? `${WAY_NAMES[way.way]}${peer === 'same' ? '' : ` (beside ${peer})`}` : theirs,
@@ -182,20 +212,24 @@ function wholeRow(way: WayFigures, { peer }: CompletionSummary): string[] {
 }
 
 function wholeVerdict({ summary, earlier }: Found<CompletionSummary>): string {
-  const ratio = decodingAgainst(summary, 'exact', 'llama');
-  if (ratio === undefined) return '';
-  return `Exact mode decodes ${verdict(ratio, goalOf(summary.peer), earlier)} as fast as llama.cpp on ${against(summary.peer)}.`;
+  const speed = decodingAgainst(summary, 'exact', 'llama');
+  if (!speed) return '';
+  return `Exact mode decodes ${verdict(speed, goalOf(summary.peer), earlier)} as fast as llama.cpp on ${fileOfPeer(summary.peer)}.`;
 }
 
-function verdict(ratio: number, goal: PeerGoal, earlier: boolean): string {
-  const met = ratio >= PEER_GOALS[goal] ? 'met' : 'missed';
-  return `**${times(ratio)}** (goal ${PEER_GOALS[goal]} ×, ${earlier ? 'with earlier weights' : met})`;
+function verdict({ ratio, interval }: Speed, which: PeerGoal, earlier: boolean): string {
+  const goal = PEER_GOALS[which];
+  const told = earlier ? 'with earlier weights' : verdictOf(interval, goal);
+  return `**${times(ratio)}** (${range(interval, decimals)}; goal ${goal} ×, ${told})`;
 }
+
+const sameFirst = (a: { readonly peer: string }, b: { readonly peer: string }): number =>
+  Number(b.peer === 'same') - Number(a.peer === 'same');
 
 /** Single steps and prefills: a row for each figure, a column for each context. */
 function stepTables(found: readonly Found<Summary>[]): string[] {
   return [...found]
-    .sort((a, b) => b.threads - a.threads || Number(b.summary.peer === 'same') - 1)
+    .sort((a, b) => b.threads - a.threads || sameFirst(a.summary, b.summary))
     .flatMap((each) => {
       const { threads, summary } = each;
       const { peer, lines } = summary;
@@ -211,9 +245,9 @@ function stepTables(found: readonly Found<Summary>[]): string[] {
         ...contexts.map((context) => figure(`${prefix} ${context}`)),
       ];
       const last = contexts.at(-1) ?? '';
-      const at = (what: string) => figure(what) || 'not measured';
+      const at = (what: string) => figure(what) || NOT_MEASURED;
       return [
-        `**Single steps, ${threadsOf(threads)}, llama.cpp with ${against(peer)}.** DynaMo : llama.cpp, medians; ` +
+        `**Single steps, ${threadsOf(threads)}, llama.cpp with ${fileOfPeer(peer)}.** DynaMo : llama.cpp, medians; ` +
           `below 1 ours is faster or smaller. Loading, ms: ${at('loading')}. ` +
           `Resident memory at ${last}, MB: ${at(`resident memory at ${last}`)}.`,
         tableOf(
@@ -240,7 +274,7 @@ function olderRow(found: Found<Summary>): string[] {
         return line ? [`${context}: ${line.ratio.toFixed(2)}`] : [];
       })
       .join(', ');
-  const name = `${model}, single steps, llama.cpp with ${against(peer)}`;
+  const name = `${model}, single steps, llama.cpp with ${fileOfPeer(peer)}`;
   return [
     name,
     ...toldApart(found),
@@ -250,15 +284,15 @@ function olderRow(found: Found<Summary>): string[] {
   ];
 }
 
-const toldApart = ({ machine, threads, earlier }: Found<unknown>): string[] => [
-  ...[machine, String(threads), weightsName(!earlier)],
+const toldApart = (found: Found<unknown>): string[] => [
+  ...[whereOf(found), String(found.threads), weightsName(!found.earlier)],
 ];
 
 function olderCompletions(found: Found<CompletionSummary>): string[] {
   const { summary } = found;
   const { model, peer, context } = summary;
-  const ratio = decodingAgainst(summary, 'exact', 'llama');
-  const name = `${model}, whole completions, llama.cpp with ${against(peer)}`;
+  const ratio = decodingAgainst(summary, 'exact', 'llama')?.ratio;
+  const name = `${model}, whole completions, llama.cpp with ${fileOfPeer(peer)}`;
   const decoding = ratio === undefined ? '' : `${context}: ${(1 / ratio).toFixed(2)} (exact mode)`;
   return [name, ...toldApart(found), decoding, '', linkTo(found.file)];
 }

@@ -4,9 +4,9 @@ import { decodingFor, plainThreshold } from '../steps/modes';
 import { pairedDifference, type Difference, type ScorePair } from '../steps/paired';
 import { standingAt, type Expected } from '../steps/places';
 import type { ResultRow, RunHeader } from '../steps/results';
-import { laterSteps, modeFigures, type ModeFigures } from '../steps/summary';
+import { modeFigures, type ModeFigures } from '../steps/summary';
 import { MEASURES, scoreOf, type Measure } from './scores';
-import { sameQuality, stepShares } from './statistics';
+import { sameQuality } from './statistics';
 
 /** A results file of bench/steps. */
 export interface LoadedRun {
@@ -71,7 +71,7 @@ function pointOf(mode: string, all: readonly ResultRow[], expected: Expected): M
     epsilon: plainThreshold(mode),
     figures,
     scores: Object.fromEntries(scores),
-    shares: stepShares(rows.flatMap(({ modes }) => (modes[mode] ? laterSteps(modes[mode]) : []))),
+    shares: figures.lengths.map((count) => count / figures.steps),
     stepCost: msPerStep(mode, rows) / msPerStep('ar', rows),
     plainByDefinition: isPlain(mode) && figures.same === figures.tasks,
   };
@@ -121,18 +121,24 @@ export function sweepOf({ points }: Pick<RunFigures, 'points'>): ModePoint[] {
 export const sameQualitySpeedUp = ({ plainByDefinition, figures }: ModePoint): number =>
   plainByDefinition ? 1 : figures.speedUp;
 
+/** Whether a mode is shown to be as good as plain decoding. With one token a step it is so by definition. */
+export function keepsQuality(
+  { measure }: Pick<RunFigures, 'measure'>,
+  { scores, plainByDefinition }: ModePoint,
+): boolean {
+  const difference = measure && scores[measure];
+  return plainByDefinition || (difference !== undefined && sameQuality(difference));
+}
+
 /**
  * The fastest point of the sweep that is as good as plain decoding, of two equal ones that with the
- * larger ε_b; undefined when none is shown to be. With one token a step it is so by definition.
+ * larger ε_b; undefined when none is shown to be.
  */
 export function sameQualityPoint(
   run: Pick<RunFigures, 'points' | 'measure'>,
 ): ModePoint | undefined {
   return sweepOf(run)
-    .filter(({ scores, plainByDefinition }) => {
-      const difference = run.measure && scores[run.measure];
-      return plainByDefinition || (difference !== undefined && sameQuality(difference));
-    })
+    .filter((point) => keepsQuality(run, point))
     .reduce<ModePoint | undefined>(
       (best, point) =>
         best && sameQualitySpeedUp(best) > sameQualitySpeedUp(point) ? best : point,

@@ -1,15 +1,25 @@
 /** What is said of a goal, and which runs say it. Pure. */
+import type { Interval } from '../infilling/statistics';
 import { isAblation, sweepOf, type RunFigures } from './figures';
 import { SHIPPED_PRECISION, type Shipped } from './shipped';
+
+/** `not shown`: the interval has the goal within it. */
+export type Verdict = 'met' | 'not shown' | 'missed';
 
 export interface Goal {
   readonly goal: string;
   readonly figure: string;
   /** Undefined where it was not measured. */
-  readonly met: boolean | undefined;
+  readonly verdict: Verdict | undefined;
   /** What is missing, or what stands behind the figure. */
   readonly remark: string;
   readonly raw: string;
+}
+
+/** Of a figure that is to be at least so large. */
+export function verdictOf({ low, high }: Interval, goal: number): Verdict {
+  if (low >= goal) return 'met';
+  return high < goal ? 'missed' : 'not shown';
 }
 
 /** What was measured of a goal. */

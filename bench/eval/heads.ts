@@ -1,4 +1,5 @@
 /** What training measured of heads on held-out text: the report's tables. Pure. */
+import { byText } from '../numbers';
 import type { HeadsMeasures } from './load';
 import { linkTo, NOT_MEASURED, percent, tableOf } from './markdown';
 
@@ -12,10 +13,7 @@ export function headsSections(heads: readonly HeadsMeasures[]): string[] {
     dynamicTable(heads),
     ...(sizes === undefined
       ? []
-      : [
-          'The same heads proposing any token, or only the most frequent ones; tokens a step of exact mode:',
-          sizes,
-        ]),
+      : ['The same heads with shortlists of several lengths; tokens a step of exact mode:', sizes]),
   ];
 }
 
@@ -37,9 +35,9 @@ const sizeOf = ({ shortlist }: HeadsMeasures): string => shortlist?.toLocaleStri
 function sorted(heads: readonly HeadsMeasures[]): HeadsMeasures[] {
   return [...heads].sort(
     (a, b) =>
-      compare(a.base, b.base) ||
+      byText(a.base, b.base) ||
       tokensOf(a) - tokensOf(b) ||
-      compare(a.kind, b.kind) ||
+      byText(a.kind, b.kind) ||
       a.layers - b.layers ||
       (b.shortlist ?? 0) - (a.shortlist ?? 0),
   );
@@ -113,5 +111,3 @@ function shortlistTable(heads: readonly HeadsMeasures[]): string | undefined {
       ]),
   );
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

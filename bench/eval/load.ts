@@ -22,7 +22,7 @@ import { judgeFigures, type JudgeFigures } from './judge/figures';
 import { parseResults as parseJudge } from './judge/results';
 import { parseResults as parseProfile } from './profile/results';
 import type { LoadedProfile } from './profile/section';
-import { completingModel, loadedWeights, type Weights } from './shipped';
+import { loadedWeights, type Weights } from './shipped';
 
 /** Folders of raw results that the report takes. */
 export const RAW_FOLDERS = [
@@ -51,8 +51,6 @@ export interface PeerCompletions {
 export interface LoadedInfilling {
   readonly file: string;
   readonly results: InfillingResults;
-  /** What our engine loaded, where it was that; older files do not tell. */
-  readonly model: (Weights & { readonly id: string }) | undefined;
 }
 
 /** Measures of training/, of heads on held-out text. */
@@ -147,8 +145,7 @@ export async function loadEvidence(root: string, folders: readonly string[]): Pr
       const groups = completionSummaries([...rows.values()]);
       completions.push({ file, header, groups, weights: loadedWeights(lines) });
     } else if (kind === 'infilling-run') {
-      const results = parseInfilling(text, file);
-      infilling.push({ file, results, model: completingModel(lines[0]) });
+      infilling.push({ file, results: parseInfilling(text, file) });
     } else if (kind === 'profile-run') {
       const { header, rows } = parseProfile(text, file);
       profiles.push({ file, header, rows: [...rows.values()] });

@@ -15,6 +15,9 @@ export function tableOf(
 }
 
 export const times = (value: number): string => `${value.toFixed(2)} ×`;
+export const decimals = (value: number): string => value.toFixed(2);
+export const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`;
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const points = (share: number): string =>
   `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`;

@@ -1,15 +1,18 @@
 /** The goals beside llama.cpp: from whole completions, or estimated from single steps. Pure. */
 import { threadsOf } from '../environment';
+import { decodingAgainst } from '../peers/completion-summary';
 import {
   completionsOf,
-  decodingAgainst,
   goalOf,
   PEER_GOALS,
   roundsOf,
+  sizeOf,
+  speedWithRange,
+  whereOf,
   type PeerGoal,
 } from './beside';
 import type { RunFigures } from './figures';
-import { largest, lineRuns, type Shown } from './goal';
+import { largest, lineRuns, verdictOf, type Shown } from './goal';
 import type { Evidence } from './load';
 import { linkTo, listOf, machineName, times } from './markdown';
 import type { Shipped } from './shipped';
@@ -23,27 +26,27 @@ export function completionGoal(
   const found = completionsOf(completions, [model]).current.flatMap(
     ({ file, threads, summary }) => {
       if (summary.model !== model.id || goalOf(summary.peer) !== which) return [];
-      const ratio = decodingAgainst(summary, 'exact', 'llama');
-      if (ratio === undefined) return [];
-      const plain = decodingAgainst(summary, 'ar', 'llama') ?? NaN;
-      const lookup = decodingAgainst(summary, 'exact', 'llama-lookup');
-      return [{ file, threads, summary, ratio, plain, lookup }];
+      const speed = decodingAgainst(summary, 'exact', 'llama');
+      if (!speed) return [];
+      const plain = decodingAgainst(summary, 'ar', 'llama')?.ratio ?? NaN;
+      const lookup = decodingAgainst(summary, 'exact', 'llama-lookup')?.ratio;
+      return [{ file, threads, summary, speed, plain, lookup }];
     },
   );
-  const worst = found.toSorted((a, b) => a.ratio - b.ratio)[0];
+  const worst = found.toSorted((a, b) => a.speed.ratio - b.speed.ratio)[0];
   if (!worst) return undefined;
-  const { ratio, plain, lookup } = worst;
+  const { speed, plain, lookup } = worst;
   const others = found.filter((each) => each !== worst);
   const nameOf = ({ summary: { context }, threads }: typeof worst) =>
     `context ${context}, ${threadsOf(threads)}`;
   return {
-    ...{ met: ratio >= PEER_GOALS[which], figure: times(ratio) },
+    ...{ verdict: verdictOf(speed.interval, PEER_GOALS[which]), figure: speedWithRange(speed) },
     remark: listOf(
-      `the worst of ${found.length}: ${nameOf(worst)}`,
+      `the worst of ${found.length}: ${nameOf(worst)}, ${sizeOf(worst.summary)}`,
       `plain against plain ${times(plain)}`,
-      missingToPeer(ratio, plain, PEER_GOALS[which]),
+      missingToPeer(speed.ratio, plain, PEER_GOALS[which]),
       lookup === undefined ? '' : `against its own lookup ${times(lookup)}`,
-      ...others.map((each) => `${nameOf(each)} ${times(each.ratio)}`),
+      ...others.map((each) => `${nameOf(each)} ${speedWithRange(each.speed)}`),
     ),
     raw: listOf(...new Set(found.map(({ file }) => linkTo(file)))),
   };
@@ -51,20 +54,21 @@ export function completionGoal(
 
 /**
  * Where no whole completions were measured: a plain step against a plain one, times exact mode. Of all
- * contexts, numbers of threads and files of the peer's the one in which our engine fares worst.
+ * contexts, numbers of threads and files of the peer's the one in which our engine fares worst. An estimate
+ * shows no goal to be met.
  */
 export function productGoal(
   { peers, runs }: Evidence,
   model: Shipped,
   which: PeerGoal,
 ): Shown | undefined {
-  const found = roundsOf(peers, [model]).current.flatMap(({ machine, file, threads, summary }) =>
-    summary.model === model.id && goalOf(summary.peer) === which
-      ? summary.lines
-          .filter(({ what }) => /^decoding at/.test(what))
-          .map((line) => ({ file, line, on: `${machine}, ${threadsOf(threads)}` }))
-      : [],
-  );
+  const found = roundsOf(peers, [model]).current.flatMap((run) => {
+    const { file, threads, summary } = run;
+    if (summary.model !== model.id || goalOf(summary.peer) !== which) return [];
+    const on = `${whereOf(run)}, ${threadsOf(threads)}`;
+    const steps = summary.lines.filter(({ what }) => /^decoding at/.test(what));
+    return steps.map((line) => ({ file, line, on }));
+  });
   const worst = found.toSorted((a, b) => b.line.ratio - a.line.ratio)[0];
   if (!worst) return undefined;
   const plain = 1 / worst.line.ratio;
@@ -74,7 +78,8 @@ export function productGoal(
   const speedUp = exact?.points.find(({ mode }) => mode === 'exact')?.figures.speedUp;
   const whole = plain * (speedUp ?? 1);
   return {
-    ...{ met: whole >= PEER_GOALS[which], figure: times(whole) },
+    verdict: whole >= PEER_GOALS[which] ? 'not shown' : 'missed',
+    figure: times(whole),
     remark: listOf(
       `the worst of ${found.length}: ${worst.line.what}, plain against plain ${times(plain)}`,
       exact && speedUp !== undefined
@@ -96,5 +101,5 @@ function estimated(on: string, { header }: RunFigures, speedUp: number): string 
 /** How far it is, and what would close it; nothing where the goal is met. */
 function missingToPeer(ratio: number, plain: number, goal: number): string {
   if (ratio >= goal) return '';
-  return `${times(goal - ratio)} short, for which exact mode would have to be ${times(goal / plain)} plain decoding, or plain steps that much cheaper`;
+  return `${times(goal / ratio)} faster is needed: exact mode at ${times(goal / plain)} plain decoding, or cheaper steps of both`;
 }

@@ -1,9 +1,10 @@
 /** From the evidence to the page and its plots. Pure: what is not in the raw files is not in the report. */
 import { threadsOf } from '../environment';
 import { basename } from 'node:path';
-import { besideSections } from './beside';
-import { CALIBRATES } from './calibrate';
-import { isAblation, sameQualityPoint, sweepOf, type RunFigures } from './figures';
+import { GROUPS } from '../peers/completion-tasks';
+import { besideSections, goalOf } from './beside';
+import { calibrationOf, CALIBRATES } from './calibrate';
+import { isAblation, sweepOf, type RunFigures } from './figures';
 import { goalsOf } from './goals';
 import { headsSections, shortlistsCompared } from './heads';
 import type { JudgeFigures, JudgedLine, Share } from './judge/figures';
@@ -14,7 +15,7 @@ import { qualityPlot } from './plots/quality';
 import { stepsPlot } from './plots/steps';
 import { winRatePlot } from './plots/win-rate';
 import { profileSection, type LoadedProfile } from './profile/section';
-import { isCurrent, type Shipped } from './shipped';
+import { isCurrent, withHeads, type Shipped } from './shipped';
 import { FEWEST, SAME_QUALITY_MARGIN } from './statistics';
 import {
   ablationTable,
@@ -51,16 +52,17 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     'Made from raw results by `npm run eval -- report`; nothing here is written by hand. How it is measured, ' +
       'and how to repeat any part: [eval/README.md](eval/README.md). Intervals are 95 %, over problems or files: lines ' +
       'and places of one are not independent. Tokens a step, and what a step costs, are of steps behind the first one, ' +
-      'which the prefill gives.',
+      'which the prefill gives. Six held-out files are few: intervals over them say how these differ, hardly more.',
     '## Goals',
     'Met by runs of the weights that are shipped alone. A file that does not tell which heads and trunk it is of ' +
-      'counts as one of earlier weights.',
+      'counts as one of earlier weights. _Not shown_: the interval has the goal within it.',
     goalTable(evidence, shipped),
     '## Speed at the same quality',
     `A mode is as good as plain decoding when the lower end of the interval of the paired difference is at least ` +
       `−${100 * SAME_QUALITY_MARGIN} points and there are at least ${FEWEST} problems or files: on tests passed where a ` +
       `task has tests, else on edit similarity, or on first lines equal where one line was asked for. ` +
-      `The fastest such ε_b is chosen on the tasks that it is reported on.`,
+      `The fastest such ε_b is chosen on the tasks that it is reported on. Modes that were run on some of the tasks ` +
+      `are compared with plain decoding of those.`,
     ...orMissing(
       sweeps.flatMap((run) => [
         `### ${nameOf(run, shipped)}`,
@@ -78,12 +80,12 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     'Defaults of fast mode (ε_b) and of exact mode (rows of a step at most), chosen on places of this repository’s own ' +
       'code, which nothing else here is about; they stand in `models/*/thresholds.json`. ε_b is the fastest that keeps ' +
       'the quality by edit similarity and is shown to beat exact mode, else 1, at which fast mode decodes as exact ' +
-      'mode does; rows are the most that are not shown to be slower than the fastest.',
+      'mode does; rows are the most that are not shown to be slower than the fastest. Bold: exact mode with those rows.',
     ...orMissing(
       calibrations.flatMap((run) => [
         `### ${nameOf(run, shipped)}`,
         calibrationVerdict(run),
-        sweepTable(run, sameQualityPoint({ ...run, measure: 'similarity' })),
+        sweepTable(run, `exact,rows=${calibrationOf(run).rows}`),
         rawOf(run),
       ]),
     ),
@@ -119,12 +121,15 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
       ]),
     ),
     '## Beside llama.cpp',
-    'node-llama-cpp on the same prompts, in the same run ([how](peers/README.md)). Of whole completions times are ' +
-      'medians, CPU seconds and tokens means; the cache holds nothing of the prompt before.',
+    'node-llama-cpp on the same prompts, in the same run ([how](peers/README.md)). Of whole completions times to the ' +
+      'end and to the first token are medians, CPU seconds and tokens means; decoding is the time behind the first ' +
+      'tokens of all texts over the tokens behind them, its intervals over texts. The cache holds nothing of the prompt ' +
+      'before. A busy machine spoils such figures more than others: the load at the beginning of each run is told below.',
     ...orMissing(besideSections(evidence.peers, evidence.completions, shipped)),
     '## Where a step’s time goes',
     'ONNX Runtime’s own profile of single steps, by kind of operator, and of what the heads take to propose; means of ' +
-      'the middle half of sixteen. The profiler takes time at every call, so what is called often is overestimated.',
+      'the middle half of sixteen. The profiler takes time at every call, so what is called often is ' +
+      'overestimated, and a step of one row takes up to twice as long: it tells which operators matter, not their ms.',
     ...orMissing(
       evidence.profiles.flatMap((profile) => {
         const { id } = profile.header.model;
@@ -137,7 +142,8 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
     '## Machines, versions, seeds',
     machineTable(all, shipped),
     'Seeds: tasks in the order of SHA-256("1:" and their id); bootstrap with seed 1, 1,000 samples; ' +
-      'code is decoded greedily, sentences with temperature 0.7 and seeds 1 to 10.',
+      'code is decoded greedily, sentences with temperature 0.7 and seeds 1 to 10. A commit with + had changes that were ' +
+      'not committed.',
     '## Raw files',
     tableOf(
       ['file', 'SHA-256 begins with'],
@@ -173,15 +179,14 @@ function uncalibrated(shipped: readonly Shipped[]): string[] {
 }
 
 function isCurrentProfile({ header: { model } }: LoadedProfile, shipped: readonly Shipped[]) {
-  return isCurrent(shipped, model.id, { ...model, heads: model.heads ?? 'none' });
+  return isCurrent(shipped, model.id, withHeads(model));
 }
 
 function goalTable(evidence: Evidence, shipped: readonly Shipped[]): string {
-  const met = (value: boolean | undefined) => (value === undefined ? '' : value ? 'met' : 'missed');
   return tableOf(
     ['goal', 'figure', '', 'behind it', 'raw'],
-    goalsOf(evidence, shipped).map(({ goal, figure, met: is, remark, raw }) => [
-      ...[goal, figure, met(is), remark, raw],
+    goalsOf(evidence, shipped).map(({ goal, figure, verdict = '', remark, raw }) => [
+      ...[goal, figure, verdict, remark, raw],
     ]),
     'words',
   );
@@ -224,8 +229,13 @@ function judgeSection(
 function absent(evidence: Evidence, shipped: readonly Shipped[]): string {
   const { judges, heads, refused } = evidence;
   const runs = evidence.runs.filter((run) => isShipped(run, shipped));
+  const wholes = evidence.completions.flatMap(({ header: { threads }, groups, weights }) =>
+    groups.flatMap((group) =>
+      isCurrent(shipped, group.model, weights[group.model]) ? [{ threads, ...group }] : [],
+    ),
+  );
   const lines: string[] = refused.map((why) => `- Not scored. ${why}`);
-  for (const { id: model } of shipped) {
+  for (const { id: model, heads: ownHeads } of shipped) {
     const own = runs.filter(({ header }) => header.model === model);
     const lacks = (name: string, there: boolean) => {
       if (!there) lines.push(`- ${model}: ${name}.`);
@@ -238,7 +248,11 @@ function absent(evidence: Evidence, shipped: readonly Shipped[]): string {
         ),
       );
     }
-    lacks('ablation', own.some(isAblation));
+    if (ownHeads !== 'none') {
+      lacks('ablation', own.some(isAblation));
+      const apart = own.some(({ points }) => points.some(({ mode }) => mode === 'exact-lookup'));
+      lacks('drafts of heads and of lookup apart', apart);
+    }
     lacks(
       'where a step’s time goes',
       evidence.profiles.some(
@@ -253,15 +267,22 @@ function absent(evidence: Evidence, shipped: readonly Shipped[]): string {
       ),
     );
     for (const threads of [2, 1]) {
-      lacks(
-        `whole completions beside llama.cpp, ${threadsOf(threads)}`,
-        evidence.completions.some(
-          ({ header, groups, weights }) =>
-            isCurrent(shipped, model, weights[model]) &&
-            header.threads === threads &&
-            groups.some((group) => group.model === model),
-        ),
-      );
+      for (const which of ['same', 'other'] as const) {
+        const found = wholes.filter(
+          (each) => each.model === model && each.threads === threads && goalOf(each.peer) === which,
+        );
+        const missing = GROUPS.flatMap(({ context, count }) => {
+          const there = found.find((each) => each.context === context);
+          const tasks = there?.ways[0]?.tasks ?? 0;
+          return tasks < count ? [`${tasks} of ${count} prompts about ${context} tokens long`] : [];
+        });
+        const file = which === 'same' ? 'the same file' : 'another quantisation';
+        lacks(
+          `whole completions beside llama.cpp on ${file}, ${threadsOf(threads)}` +
+            (found.length === 0 ? '' : ` (there are ${missing.join(', ')})`),
+          missing.length === 0,
+        );
+      }
     }
   }
   if (judges.length === 0) lines.push('- Open-ended text: no judge’s verdicts.');

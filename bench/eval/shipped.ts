@@ -8,7 +8,7 @@ import { readCatalog, type CatalogEntry } from '../../src/models/catalog';
 import { precisions } from '../../src/models/paths';
 import { readSuiteHeads, readSuiteModel } from '../../src/models/suite';
 import { readDefaults } from '../../src/models/threshold-curve';
-import { trunkSha256 } from '../environment';
+import { trunkSha256, type ModelVersion } from '../environment';
 
 /** Of the graphs for CPUs, which goals and defaults are about. */
 export const SHIPPED_PRECISION = 'int8';
@@ -33,10 +33,12 @@ export interface Weights {
   readonly trunkSha256?: string | undefined;
 }
 
+/** The default model first. */
 export async function shippedModels(root: string): Promise<Shipped[]> {
   const suite = join(root, 'models');
-  const { models } = await readCatalog(suite);
-  return await Promise.all(models.map((entry) => shippedModel(suite, entry)));
+  const { models, default: main } = await readCatalog(suite);
+  const ordered = models.toSorted((a, b) => Number(b.id === main) - Number(a.id === main));
+  return await Promise.all(ordered.map((entry) => shippedModel(suite, entry)));
 }
 
 async function shippedModel(suite: string, entry: CatalogEntry): Promise<Shipped> {
@@ -78,14 +80,15 @@ const version = z.object({
   headsSha256: z.string().optional(),
 });
 const peersRow = z.object({ model: z.string(), loaded: z.object({ model: version }) });
-const infillingHeader = z.object({ model: version.extend({ id: z.string() }) });
+
+/** Of a model that may have none. */
+export const withHeads = ({ heads = 'none', ...model }: ModelVersion): Weights => ({
+  ...model,
+  heads,
+});
 
 /** What the rows of bench/peers tell of each model's weights; older ones tell nothing. */
 export function loadedWeights(rows: readonly unknown[]): Record<string, Weights> {
   const told = rows.flatMap((row) => peersRow.safeParse(row).data ?? []);
   return Object.fromEntries(told.map(({ model, loaded }) => [model, loaded.model]));
 }
-
-/** The same of a header of bench/infilling, and which model it is. */
-export const completingModel = (header: unknown): (Weights & { readonly id: string }) | undefined =>
-  infillingHeader.safeParse(header).data?.model;

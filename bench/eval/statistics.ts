@@ -1,4 +1,5 @@
 /** What the evidence is judged by. Pure; every function has tests against values made by hand or NumPy. */
+import { mean, sum } from '../numbers';
 import type { Difference } from '../steps/paired';
 
 /** How far below plain decoding the lower end of the interval may lie: two points. */
@@ -19,15 +20,6 @@ export function sameQuality({
   clusters,
 }: Pick<Difference, 'interval' | 'clusters'>): boolean {
   return clusters >= FEWEST && interval.low >= -SAME_QUALITY_MARGIN;
-}
-
-/** Share of steps with 1, 2, … tokens. */
-export function stepShares(steps: readonly number[]): number[] {
-  const longest = steps.reduce((most, n) => Math.max(most, n), 0);
-  return Array.from(
-    { length: longest },
-    (_, i) => steps.filter((n) => n === i + 1).length / steps.length,
-  );
 }
 
 /** Edits of one character that turn one text into the other; code points count. */
@@ -63,7 +55,3 @@ export function regression(points: readonly (readonly [x: number, y: number])[])
   const slope = sum(points.map(([at, value]) => (at - x) * (value - y))) / spread;
   return { slope, intercept: y - slope * x };
 }
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-
-export const mean = (values: readonly number[]) => sum(values) / values.length;

@@ -1,11 +1,19 @@
 /** Tables of what bench/steps measured, and what is said above them. Pure. */
-import { describeEnvironment, threadsOf } from '../environment';
+import { describeEnvironment, threadsOf, type Environment } from '../environment';
 import { CLUSTER_NAMES } from '../steps/clusters';
 import type { Difference } from '../steps/paired';
 import { calibrationOf } from './calibrate';
-import { ablationOf, sameQualityPoint, type ModePoint, type RunFigures } from './figures';
+import {
+  ablationOf,
+  keepsQuality,
+  sameQualityPoint,
+  sweepOf,
+  type ModePoint,
+  type RunFigures,
+} from './figures';
 import type { Evidence } from './load';
 import {
+  decimals,
   linkTo,
   machineName,
   percent,
@@ -16,7 +24,7 @@ import {
   weightsName,
 } from './markdown';
 import { MEASURE_NAMES, MEASURES } from './scores';
-import { isCurrent, type Shipped, type Weights } from './shipped';
+import { isCurrent, withHeads, type Shipped, type Weights } from './shipped';
 import { FEWEST } from './statistics';
 
 /** Whether it is of the weights that are shipped. */
@@ -50,50 +58,72 @@ export function sweepVerdict(run: RunFigures): string {
   if (same.plainByDefinition) {
     return (
       '**Same-quality speed-up 1 × by definition**, at ε_b 1, where fast mode takes one token a step: ' +
-      `no smaller one is shown to keep the quality.${few}`
+      `${otherThresholds(run)}.${few}`
     );
   }
   const { speedUp, speedUpInterval } = same.figures;
-  const interval = range(speedUpInterval, (value) => value.toFixed(2));
+  const interval = range(speedUpInterval, decimals);
   return `**Same-quality speed-up ${times(speedUp)}** (${interval}) at ε_b ${same.epsilon ?? ''}.`;
 }
 
-/** @param same the point to mark */
-export function sweepTable(run: RunFigures, same = sameQualityPoint(run)): string {
+/** What is to be said of thresholds below 1 where the fastest way to keep the quality is plain decoding. */
+export function otherThresholds(run: RunFigures): string {
+  const kept = sweepOf(run).filter((point) => !point.plainByDefinition && keepsQuality(run, point));
+  if (kept.length === 0) return 'no smaller ε_b is shown to keep the quality';
+  const slower = kept.map(({ epsilon, figures }) => `${epsilon ?? ''} (${times(figures.speedUp)})`);
+  return `ε_b ${slower.join(', ')} ${kept.length === 1 ? 'keeps' : 'keep'} the quality, too, and ${kept.length === 1 ? 'is' : 'are'} no faster; no other below 1 is shown to`;
+}
+
+/** @param marked mode to mark */
+export function sweepTable(run: RunFigures, marked = sameQualityPoint(run)?.mode): string {
   const measures = MEASURES.filter((measure) => run.points.some(({ scores }) => scores[measure]));
   const row = (point: ModePoint): string[] => [
-    point === same ? `**${point.mode}**` : point.mode,
+    point.mode === marked ? `**${point.mode}**` : point.mode,
+    String(point.figures.tasks),
     speed(point),
     point.figures.tokensPerStep.toFixed(2),
     point.shares.map((share) => (100 * share).toFixed(0)).join(' / '),
     times(point.stepCost),
-    ...measures.map((measure) => scoreCell(point, point.scores[measure])),
+    ...measures.map((measure) =>
+      scoreCell(point, point.scores[measure], point.figures.tasks < run.tasks),
+    ),
     `${point.figures.same} of ${point.figures.tasks}`,
   ];
   const names = measures.map((measure) => `${MEASURE_NAMES[measure]}, points from plain`);
   return tableOf(
     [
-      ...['mode', 'speed-up', 'tokens a step', 'steps of 1, 2, … tokens, %', 'cost of a step'],
+      ...[
+        'mode',
+        'tasks',
+        'speed-up',
+        'tokens a step',
+        'steps of 1, 2, … tokens, %',
+        'cost of a step',
+      ],
       ...[...names, 'same text'],
     ],
     run.points.map(row),
   );
 }
 
-function scoreCell({ mode, plainByDefinition }: ModePoint, score: Difference | undefined): string {
+/** @param sampled whether the mode was run on some of the tasks alone: what plain decoding has there is told, too */
+function scoreCell(
+  { mode, plainByDefinition }: ModePoint,
+  score: Difference | undefined,
+  sampled: boolean,
+): string {
   if (!score) return '';
   if (mode === 'ar') return percent(score.own);
   const difference = plainByDefinition ? 'the same by definition' : differenceOf(score);
-  return `${percent(score.own)}, ${difference}`;
+  const plain = sampled ? ` of ${percent(score.plain)}` : '';
+  return `${percent(score.own)}${plain}, ${difference}`;
 }
 
 const differenceOf = ({ difference, interval }: Difference): string =>
   `${points(difference)} (${range(interval, points)})`;
 
 const speed = ({ figures, mode }: ModePoint): string =>
-  mode === 'ar'
-    ? '1'
-    : `${times(figures.speedUp)} (${range(figures.speedUpInterval, (value) => value.toFixed(2))})`;
+  mode === 'ar' ? '1' : `${times(figures.speedUp)} (${range(figures.speedUpInterval, decimals)})`;
 
 export function exactTable(runs: readonly RunFigures[], shipped: readonly Shipped[]): string {
   const rows = runs.flatMap((run) =>
@@ -147,39 +177,56 @@ export function ablationTable(run: RunFigures): string {
 }
 
 export function machineTable(
-  { runs, peers, completions }: Evidence,
+  { runs, peers, completions, profiles, infilling, judges }: Evidence,
   shipped: readonly Shipped[],
 ): string {
   const files = new Map(runs.map((run) => [run.file, run]));
-  const ours = [...files].map(([file, run]) => {
-    const { heads, headsSha256, threads, environment } = run.header;
-    return [
-      linkTo(file),
-      environment ? describeEnvironment(environment) : 'not recorded',
-      threads === null ? 'the engine’s choice' : String(threads),
-      `${heads}${headsSha256 ? ` \`${headsSha256.slice(0, 12)}\`` : ''}`,
-      weightsName(isShipped(run, shipped)),
-    ];
-  });
-  const beside = peers.map(({ file, processor, threads, environment, ...each }) => [
+  const ours = [...files].map(([file, run]) => [
+    ...[linkTo(file), machineAndVersions(run.header.environment)],
+    run.header.threads === null ? 'the engine’s choice' : String(run.header.threads),
+    ...[headsCell(run.header), weightsName(isShipped(run, shipped))],
+  ]);
+  const beside = peers.map(({ file, processor, threads, environment, models, weights }) => [
     linkTo(file),
     environment ? describeEnvironment(environment) : processor,
-    ...[String(threads), '', besideWeights(each.models, each.weights, shipped)],
+    ...[String(threads), ...besideCells(models, weights, shipped)],
   ]);
-  const wholes = completions.map(({ file, header: { environment, peer, threads }, ...each }) => [
-    linkTo(file),
-    `${describeEnvironment(environment)}, node-llama-cpp ${peer}`,
-    ...[String(threads), '', besideWeights(each.groups, each.weights, shipped)],
+  const wholes = completions.map(
+    ({ file, header: { environment, peer, threads }, groups, weights }) => [
+      linkTo(file),
+      `${describeEnvironment(environment)}, node-llama-cpp ${peer}`,
+      ...[String(threads), ...besideCells(groups, weights, shipped)],
+    ],
+  );
+  const profiled = profiles.map(({ file, header: { environment, threads, model } }) => [
+    ...[linkTo(file), describeEnvironment(environment), String(threads)],
+    ...besideCells([{ model: model.id }], { [model.id]: withHeads(model) }, shipped),
+  ]);
+  const tested = infilling.map(({ file, results: { header } }) => [
+    ...[linkTo(file), machineAndVersions(header.environment), '', '', ''],
+  ]);
+  const judged = judges.map(({ file, judge, endpoint }) => [
+    ...[linkTo(file), `${judge}, ${endpoint ?? 'on the machine of the texts'}`, '', '', ''],
   ]);
   const heading = ['raw', 'machine and versions', 'threads', 'heads (SHA-256)', 'weights'];
-  return tableOf(heading, [...ours, ...beside, ...wholes], 'words');
+  const rows = [...ours, ...beside, ...wholes, ...profiled, ...tested, ...judged];
+  return tableOf(heading, rows, 'words');
 }
 
-function besideWeights(
+const machineAndVersions = (environment: Environment | undefined): string =>
+  environment ? describeEnvironment(environment) : 'not recorded';
+
+const headsCell = ({ heads, headsSha256 }: Pick<Weights, 'heads' | 'headsSha256'>): string =>
+  `${heads}${headsSha256 ? ` \`${headsSha256.slice(0, 12)}\`` : ''}`;
+
+/** Heads and weights of the models that a file is of. */
+function besideCells(
   measured: readonly { readonly model: string }[],
   weights: Readonly<Record<string, Weights>>,
   shipped: readonly Shipped[],
-): string {
-  const current = measured.map(({ model }) => isCurrent(shipped, model, weights[model]));
-  return [...new Set(current.map(weightsName))].sort().join(', ');
+): string[] {
+  const models = [...new Set(measured.map(({ model }) => model))];
+  const heads = models.flatMap((model) => (weights[model] ? [headsCell(weights[model])] : []));
+  const current = models.map((model) => isCurrent(shipped, model, weights[model]));
+  return [heads.join(', '), [...new Set(current.map(weightsName))].sort().join(', ')];
 }

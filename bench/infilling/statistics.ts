@@ -1,7 +1,6 @@
 /** Statistics of pass/fail outcomes, alone and paired by task. Pure. */
 
-/** Two-sided 95 % of the normal distribution. */
-const Z = 1.959963984540054;
+import { Z_95 } from '../numbers';
 
 export interface Interval {
   readonly low: number;
@@ -12,9 +11,10 @@ export interface Interval {
 export function rateInterval(passed: number, total: number): Interval {
   if (total === 0) return { low: 0, high: 1 };
   const rate = passed / total;
-  const scale = 1 + Z ** 2 / total;
-  const centre = (rate + Z ** 2 / (2 * total)) / scale;
-  const half = (Z / scale) * Math.sqrt((rate * (1 - rate)) / total + Z ** 2 / (4 * total ** 2));
+  const scale = 1 + Z_95 ** 2 / total;
+  const centre = (rate + Z_95 ** 2 / (2 * total)) / scale;
+  const half =
+    (Z_95 / scale) * Math.sqrt((rate * (1 - rate)) / total + Z_95 ** 2 / (4 * total ** 2));
   return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
 }
 
@@ -54,7 +54,7 @@ export function comparePaired(
   const difference = (onlySecond - onlyFirst) / tasks;
   // Each paired difference is -1, 0 or 1, so their squares sum to the discordant pairs.
   const variance = (discordant - tasks * difference ** 2) / (tasks - 1);
-  const half = Z * Math.sqrt(Math.max(0, variance) / tasks);
+  const half = Z_95 * Math.sqrt(Math.max(0, variance) / tasks);
   return {
     tasks,
     both,

@@ -1,6 +1,10 @@
 /** From whole completions to the figures of each way. Pure. */
+import { median } from '../../src/cli/median';
 import { table, type Align } from '../../src/cli/table';
+import { clustersOf } from '../bootstrap';
 import { threadsOf } from '../environment';
+import { byText, mean, sum } from '../numbers';
+import { msPerToken, speedOf, type Decoded, type Speed } from '../speed';
 import {
   isDone,
   WAYS,
@@ -8,6 +12,7 @@ import {
   type CompletionRow,
   type Way,
 } from './completion-results';
+import { fileOfPeer } from './loaded';
 
 /** Of one way, over the tasks of one group. */
 export interface WayFigures {
@@ -33,8 +38,11 @@ export interface CompletionSummary {
   /** `same`, or the name of another quantisation's file. */
   readonly peer: string;
   readonly context: number;
-  readonly promptTokens: number;
+  /** The fewest and the most of a prompt. */
+  readonly promptTokens: { readonly least: number; readonly most: number };
   readonly ways: readonly WayFigures[];
+  /** What each way decoded, text by text of the problems or files that the tasks are of. */
+  readonly texts: readonly Readonly<Record<string, Decoded>>[];
 }
 
 /**
@@ -54,18 +62,21 @@ export function completionSummaries(rows: readonly CompletionRow[]): CompletionS
       const [first] = common;
       if (!first) return [];
       const { model, peer, context } = first;
-      const promptTokens = median(common.map((row) => row.promptTokens));
+      const prompts = common.map((row) => row.promptTokens);
+      const promptTokens = { least: Math.min(...prompts), most: Math.max(...prompts) };
       const ways = measured.flatMap((way) => figuresOf(way, common));
-      return [{ model, peer, context, promptTokens, ways }];
+      const texts = clustersOf(common, textOf).map((rows) =>
+        Object.fromEntries(measured.map((way) => [way, decodedOf(way, rows)])),
+      );
+      return [{ model, peer, context, promptTokens, ways, texts }];
     })
-    .sort((a, b) => compare(a.model, b.model) || compare(a.peer, b.peer) || a.context - b.context);
+    .sort((a, b) => byText(a.model, b.model) || byText(a.peer, b.peer) || a.context - b.context);
 }
 
 function figuresOf(way: Way, rows: readonly CompletionRow[]): WayFigures[] {
   const made = rows.flatMap((row) => row.ways[way] ?? []);
   if (made.length === 0) return [];
   const of = (value: (outcome: CompletionOutcome) => number) => made.map(value);
-  const behind = sum(of(({ tokens }) => Math.max(0, tokens - 1)));
   const same = rows.filter(({ ways }) => ways.ar && ways.ar.text === ways[way]?.text).length;
   return [
     {
@@ -73,7 +84,7 @@ function figuresOf(way: Way, rows: readonly CompletionRow[]): WayFigures[] {
       ms: median(of(({ ms }) => ms)),
       firstMs: median(of(({ firstMs }) => firstMs)),
       cpuMs: mean(of(({ cpuMs }) => cpuMs)),
-      msPerToken: sum(of(({ ms, firstMs }) => ms - firstMs)) / behind,
+      msPerToken: msPerToken([decodedOf(way, rows)]),
       tokens: mean(of(({ tokens }) => tokens)),
       resident: Math.max(...of(({ memory }) => memory.resident)),
       drafts: {
@@ -82,6 +93,29 @@ function figuresOf(way: Way, rows: readonly CompletionRow[]): WayFigures[] {
       },
     },
   ];
+}
+
+/** The problem or file that a task is of: in front of its line or place. */
+const textOf = ({ task }: CompletionRow): string => task.replace(/[:/][^:/]*$/, '');
+
+function decodedOf(way: Way, rows: readonly CompletionRow[]): Decoded {
+  const made = rows.flatMap((row) => row.ways[way] ?? []);
+  return {
+    ms: sum(made.map(({ ms, firstMs }) => ms - firstMs)),
+    tokens: sum(made.map(({ tokens }) => Math.max(0, tokens - 1))),
+  };
+}
+
+/** How many times as fast one way decodes as another; undefined where one of them was not measured. */
+export function decodingAgainst(
+  { texts }: CompletionSummary,
+  own: Way,
+  other: Way,
+): Speed | undefined {
+  const pairs = texts.flatMap((ways): [Decoded, Decoded][] =>
+    ways[own] && ways[other] ? [[ways[own], ways[other]]] : [],
+  );
+  return pairs.length === 0 ? undefined : speedOf(pairs);
 }
 
 export const WAY_NAMES: Readonly<Record<Way, string>> = {
@@ -96,7 +130,6 @@ export function describeCompletions(rows: readonly CompletionRow[], threads: num
   const align: Align[] = ['left', ...Array<Align>(7).fill('right')];
   return completionSummaries(rows)
     .map(({ model, peer, context, promptTokens, ways }) => {
-      const against = peer === 'same' ? 'the same file' : peer;
       const lines = ways.map((each) => [
         WAY_NAMES[each.way],
         ...[each.ms, each.firstMs, each.msPerToken].map((ms) => ms.toFixed(1)),
@@ -105,23 +138,12 @@ export function describeCompletions(rows: readonly CompletionRow[], threads: num
         (each.resident / 1e6).toFixed(0),
         `${each.same} of ${each.tasks}`,
       ]);
+      const range = `${promptTokens.least} to ${promptTokens.most}`;
       const heading = ['', 'ms', 'to first', 'ms/token', 'CPU s', 'tokens', 'MB', 'same text'];
       return (
-        `${model}, about ${context} tokens of context (${promptTokens}), llama.cpp with ${against}, ` +
+        `${model}, about ${context} tokens of context (${range}), llama.cpp with ${fileOfPeer(peer)}, ` +
         `${threadsOf(threads)}\n\n${table([heading, ...lines], { align })}`
       );
     })
     .join('\n');
-}
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
-const sum = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0);
-const mean = (values: readonly number[]): number => sum(values) / values.length;
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 0 ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper;
 }

@@ -12,6 +12,9 @@ export const loadedSchema = z.object({
 });
 export type Loaded = z.infer<typeof loadedSchema>;
 
+/** Of the peer's file as results call it: `same`, or another quantisation's name. */
+export const fileOfPeer = (peer: string): string => (peer === 'same' ? 'the same file' : peer);
+
 /** What is compared: a model, and what results call the peer's file of it. */
 export interface Subject {
   readonly model: string;

@@ -8,7 +8,7 @@ import { table, type Align } from '../../src/cli/table';
 import { environmentOf, threadsOf } from '../environment';
 import { appendRow } from '../results-file';
 import { openSides, peerVersion, prepare, type Comparison, type Sides } from './comparison';
-import { checkLoaded, type Subject } from './loaded';
+import { checkLoaded, fileOfPeer, type Subject } from './loaded';
 import {
   isRound,
   openResults,
@@ -148,9 +148,8 @@ function present({ model, peer, lines }: Summary, threads: number): string {
     `${ratio.toFixed(2)} ×`,
   ]);
   const heading = ['', 'DynaMo', 'least', 'llama.cpp', 'least', 'ratio'];
-  const against = peer === 'same' ? 'the same file' : peer;
   return [
-    `${model}, llama.cpp with ${against}, ${threadsOf(threads)}; medians, the least of all, and the ratio of the medians\n`,
+    `${model}, llama.cpp with ${fileOfPeer(peer)}, ${threadsOf(threads)}; medians, the least of all, and the ratio of the medians\n`,
     table([heading, ...rows], { align: numbers }),
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { Engine } from '../../src/engine/client';
 import type { ModelFiles } from '../../src/engine/protocol';
 import { completedLine } from '../infilling/rule';
+import { sum } from '../numbers';
 import type { CompletionOutcome, Way } from './completion-results';
 import { MAX_TOKENS, type CompletionTask } from './completion-tasks';
 
@@ -110,7 +111,6 @@ async function ownCompletion(
     );
   }
   const drafts = steps.flatMap(({ draft }) => draft ?? []);
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   return {
     ...{ ms, firstMs: firstMs ?? ms, tokens, text, cpuMs },
     ...(mode === 'exact' && {

@@ -1,4 +1,5 @@
 /** From what was measured to the lines of the table. Pure. */
+import { median } from '../../src/cli/median';
 import { isRound, type LoadRow, type RoundRow, type Row } from './results';
 
 /** Over all single steps, prefills or processes. */
@@ -86,7 +87,7 @@ type Value<T> = (side: T) => number | readonly number[];
  */
 function stepsOf(rows: readonly RoundRow[]): Value<RoundRow['ours']> {
   const single = rows.every(({ ours }) => ours.stepMs.length > 1);
-  return ({ stepMs }) => (single ? stepMs : [medianOf(stepMs)]);
+  return ({ stepMs }) => (single ? stepMs : [median(stepMs)]);
 }
 
 /** Each pair of processes once. Rows of older files repeat what loading took in theirs. */
@@ -102,12 +103,5 @@ function loadsOf(rows: readonly Row[]): Both<{ readonly loadMs: number }>[] {
 
 function figure<T>(rows: readonly Both<T>[], side: keyof Both<T>, value: Value<T>): Figure {
   const values = rows.flatMap((row) => value(row[side]));
-  return { median: medianOf(values), least: Math.min(...values) };
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 0 ? ((sorted[middle - 1] ?? NaN) + upper) / 2 : upper;
+  return { median: median(values), least: Math.min(...values) };
 }

@@ -4,6 +4,7 @@
  */
 import { bootstrap } from '../bootstrap';
 import type { Interval } from '../infilling/statistics';
+import { mean, sum, Z_95 } from '../numbers';
 
 /** A score of plain decoding on a task and another mode's on the same one; 0 and 1 for tests. */
 export type ScorePair = readonly [plain: number, own: number];
@@ -21,8 +22,6 @@ export interface Difference {
   readonly interval: Interval;
 }
 
-/** Two-sided 95 % of the normal distribution. */
-const Z = 1.959963984540054;
 /** None of n is seen: 95 % sure that fewer than 3 in n are so. */
 const RULE_OF_THREE = 3;
 
@@ -94,8 +93,8 @@ export function scoreInterval(gained: number, lost: number, total: number): Inte
     return (gained - lost - total * at) / Math.sqrt(total * (2 * q + at * (1 - at)));
   };
   return {
-    low: bisect(-1, middle, (at) => above(at) > Z),
-    high: bisect(middle, 1, (at) => above(at) > -Z),
+    low: bisect(-1, middle, (at) => above(at) > Z_95),
+    high: bisect(middle, 1, (at) => above(at) > -Z_95),
   };
 }
 
@@ -109,8 +108,3 @@ function bisect(left: number, right: number, holds: (at: number) => boolean): nu
   }
   return (low + high) / 2;
 }
-
-const sum = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0);
-
-const mean = (values: readonly number[]): number => sum(values) / values.length;

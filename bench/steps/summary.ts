@@ -6,8 +6,9 @@
  * what a last step said behind the line's end is thrown away.
  */
 import { draftFigures, histogram, type DraftFigures } from '../../src/cli/step-figures';
-import { bootstrap } from '../bootstrap';
 import type { Interval } from '../infilling/statistics';
+import { sum } from '../numbers';
+import { msPerToken, speedOf, type Decoded, type Speed } from '../speed';
 import { CLUSTER_NAMES, clustered } from './clusters';
 import { pairedDifference, type Difference } from './paired';
 import type { Outcome, ResultRow, Results } from './results';
@@ -93,38 +94,20 @@ export function laterSteps({ tokens, steps }: Outcome): number[] {
   return steps.map((n, i) => (i === steps.length - 1 ? n - behind : n)).slice(1);
 }
 
-/** Decode times of texts, and their tokens behind the first one, which the prefill gives. */
-interface Decoded {
-  readonly ms: number;
-  readonly tokens: number;
-}
-
 const decodedOf = (outcomes: readonly Outcome[]): Decoded => ({
   ms: sum(outcomes.map(({ decodeMs }) => decodeMs)),
   tokens: sum(outcomes.map(({ tokens }) => Math.max(0, tokens - 1))),
 });
 
-const msPerToken = (all: readonly Decoded[]): number =>
-  sum(all.map(({ ms }) => ms)) / sum(all.map(({ tokens }) => tokens));
-
 /**
  * How many times as fast one mode decodes as another, on the tasks that were decoded in both, and its
  * 95 % interval. By decode times a token: where the texts are the same, that of decode times.
  */
-export function speedAgainst(
-  rows: readonly ResultRow[],
-  own: string,
-  other: string,
-): { readonly ratio: number; readonly interval: Interval } {
+export function speedAgainst(rows: readonly ResultRow[], own: string, other: string): Speed {
   const common = rows.filter(({ modes }) => modes[own] && modes[other]);
   const of = (cluster: readonly ResultRow[], mode: string) =>
     decodedOf(cluster.flatMap(({ modes }) => modes[mode] ?? []));
-  const totals = clustered(common).map(
-    (cluster) => [of(cluster, own), of(cluster, other)] as const,
-  );
-  const ratio = (drawn: readonly (readonly [Decoded, Decoded])[]) =>
-    msPerToken(drawn.map(([, theirs]) => theirs)) / msPerToken(drawn.map(([ours]) => ours));
-  return { ratio: ratio(totals), interval: bootstrap(totals, ratio) };
+  return speedOf(clustered(common).map((cluster) => [of(cluster, own), of(cluster, other)]));
 }
 
 function passFigures(mode: string, rows: readonly ResultRow[]): { passed: Difference } | object {
@@ -138,8 +121,6 @@ function passFigures(mode: string, rows: readonly ResultRow[]): { passed: Differ
   );
   return { passed: pairedDifference(clusters) };
 }
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 export function describe(figures: readonly KindFigures[]): string {
   const lines: string[] = [];

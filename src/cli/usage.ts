@@ -23,7 +23,7 @@ Options of complete, generate and bench:
   --precision P         int8 (default on the CPU), fp16 (default on a GPU) or fp32
   --mode M              ar, exact (default) or fast
   --epsilon E           the static threshold of fast mode, 0 to 1; default: the model's calibrated one, else 1
-                        (at 1 fast mode decodes as exact mode)
+                        (where that is 1, fast mode decodes as exact mode; with --epsilon 1 plainly)
   --heads NAME          which of the model's token heads, or none
   --temperature T       draws tokens; 0 (default) takes the likeliest
   --seed N              of the draws

@@ -13,8 +13,16 @@ def heads_files(folder: Path) -> dict[str, Path]:
 
     A file may have an edition behind its name, `heads-shared_2.safetensors`: git keeps every file
     that was ever there, so one is not written over again and again.
+
+    Raises ValueError for two editions of one name.
     """
-    return {heads_name(path.stem): path for path in sorted(folder.glob("heads-*.safetensors"))}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob("heads-*.safetensors")):
+        name = heads_name(path.stem)
+        if name in files:
+            raise ValueError(f"{folder} has two editions of {name}, {files[name].name} and {path.name}: keep one")
+        files[name] = path
+    return files
 
 
 def heads_name(stem: str) -> str:

@@ -24,7 +24,7 @@ from dynamo_training.measure.overhead import CONTEXT, base_cost, heads_cost  # n
 from dynamo_training.measure.report import report  # noqa: E402
 from dynamo_training.model.base_model import BaseModel  # noqa: E402
 from dynamo_training.model.heads import KINDS, HeadsConfig, TokenHeads  # noqa: E402
-from dynamo_training.suite import starts  # noqa: E402
+from dynamo_training.suite import heads_files, starts  # noqa: E402
 from dynamo_training.train import cache as caches  # noqa: E402
 from dynamo_training.train import written  # noqa: E402
 
@@ -237,6 +237,18 @@ def test_a_report_has_a_row_for_each_run(tmp_path: Path) -> None:
     cost = heads_cost(BASES["smollm2-135m"], replace(config.heads, tokens=2), 10, CONTEXT)
     whole = base_cost(BASES["smollm2-135m"], CONTEXT)
     assert cells["FLOPs a token"] == f"+{cost.flops / whole.flops:.1%}"
+
+
+def test_two_editions_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("heads-shared_10", "heads-independent"):
+        (tmp_path / f"{name}.safetensors").touch()
+    assert {name: path.stem for name, path in heads_files(tmp_path).items()} == {
+        "heads-independent": "heads-independent",
+        "heads-shared": "heads-shared_10",
+    }
+    (tmp_path / "heads-shared_9.safetensors").touch()
+    with pytest.raises(ValueError, match="two editions of heads-shared"):
+        heads_files(tmp_path)
 
 
 def test_a_model_card_says_what_the_heads_say_of_themselves(tmp_path: Path) -> None:

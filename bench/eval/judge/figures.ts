@@ -4,7 +4,8 @@
  */
 import { basename } from 'node:path';
 import type { RunFigures } from '../figures';
-import { mean, regression } from '../statistics';
+import { mean } from '../../numbers';
+import { regression } from '../statistics';
 import type { JudgeResults, JudgeRow } from './results';
 
 export interface Consistency {

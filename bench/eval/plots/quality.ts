@@ -76,7 +76,7 @@ export function qualityPlot(run: RunFigures): string | undefined {
 function captionOf(same: ModePoint | undefined): string {
   if (!same) return 'No ε_b is shown to be as good as plain decoding.';
   if (same.plainByDefinition)
-    return 'Ring: plain decoding by definition; no other is shown to be as good.';
+    return 'Ring: plain decoding by definition; no other that is shown to be as good is faster.';
   return `Ring: the fastest that is as good as plain decoding, ${same.figures.speedUp.toFixed(2)} ×.`;
 }
 

@@ -35,8 +35,8 @@ def card(base: Base, entry: Mapping[str, Any], suite: Path) -> str:
     if not names:
         lines += [
             "",
-            "It has no trained heads yet: exact mode drafts from earlier text alone, and fast mode is "
-            "plain decoding.",
+            "It has no trained heads yet: exact mode drafts from earlier text alone, and fast mode decodes "
+            "as exact mode, or plainly where a threshold is set.",
         ]
     for index, name in enumerate(names):
         lines += ["", *_heads(base, name, files[name], default=index == 0)]

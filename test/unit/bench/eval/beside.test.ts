@@ -3,6 +3,7 @@ import { besideSections, completionsOf } from '../../../../bench/eval/beside';
 import { goalsOf } from '../../../../bench/eval/goals';
 import { headsSections, shortlistsCompared } from '../../../../bench/eval/heads';
 import type { HeadsMeasures, PeerCompletions } from '../../../../bench/eval/load';
+import { reportOf } from '../../../../bench/eval/report';
 import type { CompletionHeader, Way } from '../../../../bench/peers/completion-results';
 import type { WayFigures } from '../../../../bench/peers/completion-summary';
 import { NOTHING, SHIPPED, VERSION } from './evidence';
@@ -11,6 +12,8 @@ const figures = (way: Way, msPerToken: number): WayFigures => ({
   ...{ way, msPerToken, tasks: 4, ms: 500, firstMs: 100, cpuMs: 900, tokens: 10 },
   ...{ resident: 1e9, same: 4, drafts: { tried: 0, held: 0 } },
 });
+
+const decoded = (msPerToken: number) => ({ ms: 10 * msPerToken, tokens: 10 });
 
 /** Exact mode takes 10 ms a token, llama.cpp so many by context. */
 function measured(
@@ -30,8 +33,12 @@ function measured(
       environment,
     },
     groups: Object.entries(theirs).map(([context, ms]) => ({
-      ...{ model: 'm', peer, context: Number(context), promptTokens: Number(context) },
+      ...{ model: 'm', peer, context: Number(context) },
+      promptTokens: { least: Number(context) - 9, most: Number(context) },
       ways: [figures('ar', 20), figures('exact', 10), figures('llama', ms)],
+      texts: Array.from({ length: 4 }, () => ({
+        ...{ ar: decoded(20), exact: decoded(10), llama: decoded(ms) },
+      })),
     })),
   };
 }
@@ -51,11 +58,24 @@ describe('beside llama.cpp', () => {
     const [tables = '', others = ''] = text.split('### Other runs');
     assert.match(
       tables,
-      /128 tokens of context, 2 threads.*\*\*2\.00 ×\*\* \(goal 2\.5 ×, missed\)/,
+      /prompts of 119 to 128 tokens, 2 threads, 4 prompts of 4 texts.*\*\*2\.00 ×\*\* \(2\.00 to 2\.00; goal 2\.5 ×, missed\)/,
     );
-    assert.match(tables, /1024 tokens of context, 2 threads.*\*\*2\.60 ×\*\* \(goal 2\.5 ×, met\)/);
+    assert.match(
+      tables,
+      / 1024 tokens, 2 threads.*\*\*2\.60 ×\*\* \(2\.60 to 2\.60; goal 2\.5 ×, met\)/,
+    );
     assert.doesNotMatch(tables, /old\.jsonl/);
     assert.match(others, /old\.jsonl/);
+  });
+
+  it('lists prompts that were not asked', () => {
+    const { markdown } = reportOf({ ...NOTHING, completions: [later] }, SHIPPED);
+    const [, missing = ''] = markdown.split('## What was not measured');
+    assert.match(
+      missing,
+      /m: whole .* on the same file, 2 threads \(there are 4 of 32 prompts about 128 tokens long, 4 of 12 .* 1024 .*, 0 of 3 .* 4096 .*\)\./,
+    );
+    assert.match(missing, /m: whole .* on another quantisation, 1 thread\./);
   });
 
   it('takes an older run of the weights that are shipped before a later one of others', () => {
@@ -71,11 +91,23 @@ describe('beside llama.cpp', () => {
     const text = besideSections([], [old, stale], SHIPPED).join('\n\n');
     assert.match(text, /\| m, whole completions.*\| one, 2 cores \| 2 \| earlier \|.*stale\.jsonl/);
     const alone = besideSections([], [stale], SHIPPED).join('\n\n');
-    assert.match(alone, /\*\*9\.00 ×\*\* \(goal 2\.5 ×, with earlier weights\)/);
+    assert.match(alone, /\*\*9\.00 ×\*\* \(9\.00 to 9\.00; goal 2\.5 ×, with earlier weights\)/);
     assert.match(
       alone,
       /Raw: \[stale\.jsonl\]\(a\/stale\.jsonl\) \(one, 2 cores; of earlier weights\)\./,
     );
+  });
+
+  it('takes the latest of each machine, and of earlier weights none where there are others', () => {
+    const elsewhere = measured('bench/a/vnni.jsonl', '2025-01-01', { 128: 15 });
+    const { header } = elsewhere;
+    const environment = { ...header.environment, processor: 'two' };
+    const other = { ...elsewhere, header: { ...header, environment } };
+    const earlier = { ...other, file: 'bench/a/earlier.jsonl', weights: {} };
+    const files = (...all: PeerCompletions[]) =>
+      completionsOf(all, SHIPPED).current.map(({ file }) => file);
+    assert.deepEqual(new Set(files(old, other, earlier)), new Set([old.file, other.file]));
+    assert.deepEqual(files(earlier), [earlier.file]);
   });
 
   it('tells apart by a file’s name what its header does not tell', () => {
@@ -91,12 +123,13 @@ describe('beside llama.cpp', () => {
     const q4 = measured('bench/a/q4.jsonl', '2026-02-01', { 128: 16 }, { peer: 'q4_0.gguf' });
     const goals = goalsOf({ ...NOTHING, completions: [later, old, one, q4] }, SHIPPED);
     const of = (name: RegExp) => goals.find(({ goal }) => name.test(goal));
-    assert.deepEqual([of(/same GGUF/)?.figure, of(/same GGUF/)?.met], ['2.00 ×', false]);
+    const told = (name: RegExp) => [of(name)?.figure, of(name)?.verdict];
+    assert.deepEqual(told(/same GGUF/), ['2.00 × (2.00 to 2.00)', 'missed']);
     assert.match(
       of(/same GGUF/)?.remark ?? '',
-      /context 128, 2 threads; plain against plain 1\.00 ×/,
+      /context 128, 2 threads, 4 prompts of 4 texts; plain against plain 1\.00 ×; 1\.25 × faster/,
     );
-    assert.deepEqual([of(/quantisation/)?.figure, of(/quantisation/)?.met], ['1.60 ×', true]);
+    assert.deepEqual(told(/Q4_0/), ['1.60 × (1.60 to 1.60)', 'met']);
   });
 });
 

@@ -16,7 +16,7 @@ export const HEADER: RunHeader = {
   ...{ headsSha256: 'trained', trunkSha256: 'trunk', modes: [], maxTokens: 64, threads: 2 },
 };
 
-/** The same of rows of bench/peers and of a header of bench/infilling. */
+/** The same of rows of bench/peers. */
 export const VERSION = {
   ...{ id: 'm', precision: 'int8', trunkSha256: 'trunk', heads: 'shared' },
   headsSha256: 'trained',

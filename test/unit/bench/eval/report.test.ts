@@ -101,7 +101,7 @@ describe('the report', () => {
     assert.match(markdown, /\*\*Same-quality speed-up 2\.00 ×\*\*/);
     // A step costs as much as a plain one, so 2.57 tokens of it are needed.
     assert.match(markdown, /needs 2\.57 tokens a step and has 2\.00/);
-    assert.match(markdown, /ceiling on this machine 3\.00 ×/);
+    assert.match(markdown, /fast mode reaches at most 3\.00 ×, at ε_b 0 \(3\.00 tokens a step/);
     assert.match(plots.get('m-line-quality.svg') ?? '', /class="ring"/);
   });
 

@@ -95,7 +95,7 @@ describe('a harness that can fail', () => {
     const run = await runWith(counting);
     const same = sameQualityPoint(run);
     assert.ok(same && same.figures.speedUp > 2.5, `${same?.figures.speedUp}`);
-    assert.equal(goalOf(run, /same-quality/).met, true);
+    assert.equal(goalOf(run, /same-quality/).verdict, 'met');
   });
 
   it('catches shuffled heads: they are fast, and no ε_b keeps the quality', async () => {
@@ -104,7 +104,7 @@ describe('a harness that can fail', () => {
     assert.ok(half && half.figures.speedUp > 2, 'they are fast');
     assert.equal(sameQualityPoint(run), undefined);
     const goal = goalOf(run, /same-quality/);
-    assert.deepEqual([goal.met, goal.figure], [false, 'none shown']);
+    assert.deepEqual([goal.verdict, goal.figure], ['missed', 'none shown']);
   });
 
   it('catches an exact mode that accepts every draft', () => {
@@ -114,7 +114,7 @@ describe('a harness that can fail', () => {
       return { id: String(i), kind: 'line', modes: { ar: plain, exact: every } };
     });
     const goal = goalOf(figuresOf(rows), /exact mode/);
-    assert.equal(goal.met, false);
+    assert.equal(goal.verdict, 'missed');
     assert.match(goal.figure, /^3\.00 ×/);
     assert.match(goal.remark, /another text than plain decoding/);
   });
@@ -128,7 +128,7 @@ describe('a harness that can fail', () => {
         modes: { ar: plain, exact: { ...plain, decodeMs: 24 } },
       };
     });
-    assert.equal(goalOf(figuresOf(rows), /exact mode/).met, false);
+    assert.equal(goalOf(figuresOf(rows), /exact mode/).verdict, 'missed');
   });
 });
 

@@ -5,7 +5,6 @@ import {
   levenshtein,
   regression,
   sameQuality,
-  stepShares,
 } from '../../../../bench/eval/statistics';
 import { pairedDifference, type ScorePair } from '../../../../bench/steps/paired';
 
@@ -52,12 +51,6 @@ describe('the same quality', () => {
       sameQuality({ interval: { low, high: 0 }, clusters });
     assert.deepEqual([shown(-0.02, 150), shown(-0.0201, 150), shown(0, 149)], [true, false, false]);
   });
-});
-
-describe('shares of steps', () => {
-  it('count steps by their tokens', () =>
-    assert.deepEqual(stepShares([1, 3, 1, 1]), [0.75, 0, 0.25]));
-  it('are none without steps', () => assert.deepEqual(stepShares([]), []));
 });
 
 describe('edit distance', () => {
