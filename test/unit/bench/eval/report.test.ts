@@ -117,6 +117,18 @@ describe('the report', () => {
     assert.match(markdown, /\| fast:0\.5 .*\| 100\.0 %, \+0\.0 \(−5\.0 to \+5\.0\) \|/);
   });
 
+  it('says where plain decoding itself passes so little that two points say little', () => {
+    const tenth = (share: number) =>
+      figuresOf(
+        'line',
+        changed(rowsOf('line', 160), (_, __, task) => ({ passed: task < 160 * share })),
+        SWEEP,
+      );
+    const said = (run: RunFigures) => reportOf({ ...NOTHING, runs: [run] }, SHIPPED).markdown;
+    assert.match(said(tenth(0.05)), /Plain decoding itself passes 5\.0 % of the tests/);
+    assert.doesNotMatch(said(tenth(0.1)), /Plain decoding itself passes/);
+  });
+
   it('does not take another text for plain decoding, whatever ε_b is', () => {
     const rows = changed(rowsOf('line', 160), (_, mode) =>
       mode === 'fast:1' || mode === 'fast:0.5' ? { text: 'no', passed: false } : {},
