@@ -75,8 +75,7 @@ async function measure(args: readonly string[], root: string, prepare: () => voi
   if (values.list) {
     for (const job of jobs) {
       const { name, type } = job;
-      if (type === 'judge' || type === 'profile') console.log(name);
-      else if (type === 'peers') console.log(`${name} · ${job.model}`);
+      if (type !== 'steps') console.log(name);
       else {
         const tasks = Number.isFinite(job.count) ? String(job.count) : 'all';
         const few = job.sampled

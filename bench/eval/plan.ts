@@ -137,11 +137,11 @@ export function planOf({ models: all, main, quick }: PlanOptions): Job[] {
 
 function peersJobs({ id: model, heads }: PlannedModel, quick: boolean): PeersJob[] {
   const job = { type: 'peers', part: 'peers', model, quick } as const;
-  const steps: PeersJob = { ...job, name: 'peers', completions: false };
-  const whole: PeersJob = { ...job, name: 'peers.completions', completions: true };
+  const steps: PeersJob = { ...job, name: `${model}.peers`, completions: false };
+  const whole: PeersJob = { ...job, name: `${model}.peers.completions`, completions: true };
   // Without heads it is no model for a machine of one thread.
   if (quick || heads === undefined) return [steps, whole];
-  return [steps, whole, { ...whole, name: 'peers.completions.1-thread', threads: 1 }];
+  return [steps, whole, { ...whole, name: `${whole.name}.1-thread`, threads: 1 }];
 }
 
 function jobsOf(model: PlannedModel, main: boolean, quick: boolean): Job[] {
