@@ -1,4 +1,5 @@
 /** Tables of what bench/steps measured, and what is said above them. Pure. */
+import { MOST_ROWS } from '../../src/decoding/exact';
 import { describeEnvironment, threadsOf, type Environment } from '../environment';
 import { CLUSTER_NAMES } from '../steps/clusters';
 import type { Difference } from '../steps/paired';
@@ -149,10 +150,10 @@ export function exactTable(runs: readonly RunFigures[], shipped: readonly Shippe
       .filter(({ mode }) => mode.startsWith('exact'))
       .map((point) => {
         const { header, kind } = run;
-        const { model, heads, threads, environment } = header;
+        const { model, heads, threads, environment, rows = MOST_ROWS } = header;
         return [
           ...[`${model}, ${kind}`, sizeOf(run), heads, weightsName(isShipped(run, shipped))],
-          ...[machineName(environment), threadsOf(threads), point.mode, speed(point)],
+          ...[machineName(environment), threadsOf(threads), String(rows), point.mode, speed(point)],
           point.figures.tokensPerStep.toFixed(2),
           `${point.figures.same} of ${point.figures.tasks}`,
           ...[held(point, 'head'), held(point, 'lookup'), linkTo(run.file)],
@@ -161,7 +162,7 @@ export function exactTable(runs: readonly RunFigures[], shipped: readonly Shippe
   );
   return tableOf(
     [
-      ...['', 'tasks', 'heads', 'weights', 'machine', 'threads', 'drafts', 'speed-up'],
+      ...['', 'tasks', 'heads', 'weights', 'machine', 'threads', 'most rows', 'drafts', 'speed-up'],
       ...['tokens a step', 'same text', 'heads’ held', 'lookup’s held', 'raw'],
     ],
     rows,

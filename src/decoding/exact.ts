@@ -14,7 +14,7 @@ import { traceVerification, type TraceOptions } from './tracing';
 import { verify } from './verify';
 
 /** The most rows of a step. */
-const MOST_ROWS = 8;
+export const MOST_ROWS = 8;
 
 const NO_DRAFT: Draft = { tokens: [], source: 'lookup' };
 

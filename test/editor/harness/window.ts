@@ -102,11 +102,15 @@ export class EditorWindow {
     await tab.waitFor({ state: 'detached' });
   }
 
-  /** Back to the text, from a menu or the status bar. */
+  /** Back to the text, from a menu, the status bar or a webview. */
   async focusEditor(): Promise<void> {
-    const focused = this.page.locator('.monaco-editor.focused');
-    if ((await focused.count()) === 0) await this.page.keyboard.press('Control+1');
-    await focused.first().waitFor();
+    const focused = this.page.locator('.monaco-editor.focused').first();
+    for (let attempt = 0; !(await focused.isVisible()); attempt += 1) {
+      assert.ok(attempt < 10, 'no editor took the focus');
+      // Not heard while a webview that has the focus is being loaded.
+      await this.page.keyboard.press('Control+1');
+      await focused.waitFor({ timeout: 3000 }).catch(() => undefined);
+    }
   }
 
   /** Types as a person does, key by key. */
