@@ -116,9 +116,6 @@ function split<T>(
   return { current: [...current], older: all.filter((found) => !current.has(found)) };
 }
 
-export const speedWithRange = ({ ratio, interval }: Speed): string =>
-  `${times(ratio)} (${range(interval, decimals)})`;
-
 /** How much a group of completions rests on. */
 export function sizeOf({ ways, texts }: CompletionSummary): string {
   const tasks = counted(ways[0]?.tasks ?? 0, 'prompt');

@@ -8,7 +8,16 @@ import { ceilingOf, sameQualityPoint, type ModePoint } from './figures';
 import { isDefault, largestSweep, lineRuns, verdictOf, type Goal, type Shown } from './goal';
 import { headOneGoal } from './head-one';
 import type { Evidence } from './load';
-import { counted, decimals, linkTo, listOf, NOT_MEASURED, range, times } from './markdown';
+import {
+  counted,
+  decimals,
+  linkTo,
+  listOf,
+  NOT_MEASURED,
+  range,
+  times,
+  timesWithRange,
+} from './markdown';
 import { completionGoal, productGoal } from './peer-goals';
 import { otherThresholds } from './tables';
 import { isCurrent, type Shipped } from './shipped';
@@ -129,7 +138,7 @@ function exactGoal({ runs }: Evidence, model: Shipped): Shown | undefined {
   return {
     verdict: changed ? 'missed' : verdictOf(speedUpInterval, EXACT_GOAL),
     raw: linkTo(run.file),
-    figure: `${times(speedUp)} (${range(speedUpInterval, decimals)})`,
+    figure: timesWithRange(speedUp, speedUpInterval),
     remark: listOf(
       `the slowest of ${counted(measured.length, 'run')}: ${run.kind}, ${threadsOf(run.header.threads)}, same text in ${same} of ${run.tasks}`,
       changed ? `**another text than plain decoding's in ${changed.run.file}**` : '',

@@ -4,7 +4,7 @@
  */
 import { clustered } from '../steps/clusters';
 import { pairedDifference, type ScorePair } from '../steps/paired';
-import { largest, lineRuns, verdictOf, type Shown } from './goal';
+import { largest, lineRuns, type Shown } from './goal';
 import type { Evidence, LoadedInfilling } from './load';
 import { linkTo, listOf, points, range } from './markdown';
 import type { Shipped } from './shipped';
@@ -35,10 +35,9 @@ export function headOneGoal({ infilling, runs }: Evidence, model: Shipped): Show
   const found = pairedDifference(clusters);
   const { difference, interval, tasks } = found;
   const few = clusters.length < FEWEST ? `, fewer than the ${FEWEST} that can show it` : '';
+  const worse = interval.high < -SAME_QUALITY_MARGIN;
   return {
-    verdict: sameQuality(found)
-      ? 'met'
-      : verdictOf({ ...interval, low: -Infinity }, -SAME_QUALITY_MARGIN),
+    verdict: sameQuality(found) ? 'met' : worse ? 'missed' : 'not shown',
     figure: `${points(difference)} points (${range(interval, points)})`,
     remark: `met from ${points(-SAME_QUALITY_MARGIN)} points on; ${tasks} tasks of ${clusters.length} problems${few}; heads never change it, for the trunk is the base`,
     raw: listOf(linkTo(reference.file), linkTo(own.file)),

@@ -33,6 +33,9 @@ export const listOf = (...parts: readonly string[]): string =>
 export const range = ({ low, high }: Interval, format: (value: number) => string): string =>
   `${format(low)} to ${format(high)}`;
 
+export const timesWithRange = (value: number, interval: Interval): string =>
+  `${times(value)} (${range(interval, decimals)})`;
+
 /** A link from bench/REPORT.md to a file of the checkout; of a run of training with the run's folder. */
 export function linkTo(file: string): string {
   const path = file.startsWith('bench/') ? file.slice('bench/'.length) : `../${file}`;

@@ -7,14 +7,13 @@ import {
   PEER_GOALS,
   roundsOf,
   sizeOf,
-  speedWithRange,
   whereOf,
   type PeerGoal,
 } from './beside';
 import type { RunFigures } from './figures';
 import { largest, lineRuns, verdictOf, type Shown } from './goal';
 import type { Evidence } from './load';
-import { linkTo, listOf, machineName, times } from './markdown';
+import { linkTo, listOf, machineName, times, timesWithRange } from './markdown';
 import type { Shipped } from './shipped';
 
 /** From whole completions: the context and threads in which our engine fares worst. */
@@ -40,13 +39,18 @@ export function completionGoal(
   const nameOf = ({ summary: { context }, threads }: typeof worst) =>
     `context ${context}, ${threadsOf(threads)}`;
   return {
-    ...{ verdict: verdictOf(speed.interval, PEER_GOALS[which]), figure: speedWithRange(speed) },
+    ...{
+      verdict: verdictOf(speed.interval, PEER_GOALS[which]),
+      figure: timesWithRange(speed.ratio, speed.interval),
+    },
     remark: listOf(
       `the worst of ${found.length}: ${nameOf(worst)}, ${sizeOf(worst.summary)}`,
       `plain against plain ${times(plain)}`,
       missingToPeer(speed.ratio, plain, PEER_GOALS[which]),
       lookup === undefined ? '' : `against its own lookup ${times(lookup)}`,
-      ...others.map((each) => `${nameOf(each)} ${speedWithRange(each.speed)}`),
+      ...others.map(
+        (each) => `${nameOf(each)} ${timesWithRange(each.speed.ratio, each.speed.interval)}`,
+      ),
     ),
     raw: listOf(...new Set(found.map(({ file }) => linkTo(file)))),
   };

@@ -82,12 +82,15 @@ export function reportOf(all: Evidence, shipped: readonly Shipped[]): Report {
       'the quality by edit similarity and is shown to beat exact mode, else 1, at which fast mode decodes as exact ' +
       'mode does; rows are the most that are not shown to be slower than the fastest. Bold: exact mode with those rows.',
     ...orMissing(
-      calibrations.flatMap((run) => [
-        `### ${nameOf(run, shipped)}`,
-        calibrationVerdict(run),
-        sweepTable(run, `exact,rows=${calibrationOf(run).rows}`),
-        rawOf(run),
-      ]),
+      calibrations.flatMap((run) => {
+        const calibration = calibrationOf(run);
+        return [
+          `### ${nameOf(run, shipped)}`,
+          calibrationVerdict(calibration),
+          sweepTable(run, `exact,rows=${calibration.rows}`),
+          rawOf(run),
+        ];
+      }),
     ),
     ...uncalibrated(shipped),
     '## Heads',

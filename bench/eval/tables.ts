@@ -2,8 +2,9 @@
 import { MOST_ROWS } from '../../src/decoding/exact';
 import { describeEnvironment, threadsOf, type Environment } from '../environment';
 import { CLUSTER_NAMES } from '../steps/clusters';
+import { rowsOf } from '../steps/modes';
 import type { Difference } from '../steps/paired';
-import { calibrationOf } from './calibrate';
+import type { Calibration } from './calibrate';
 import {
   ablationOf,
   keepsQuality,
@@ -22,6 +23,7 @@ import {
   range,
   tableOf,
   times,
+  timesWithRange,
   weightsName,
 } from './markdown';
 import { MEASURE_NAMES, MEASURES } from './scores';
@@ -44,19 +46,17 @@ const sizeOf = ({ kind, tasks, clusters }: RunFigures): string =>
 
 export const rawOf = ({ file }: RunFigures): string => `Raw: ${linkTo(file)}.`;
 
-export function calibrationVerdict(run: RunFigures): string {
-  const { epsilon, rows, tasks } = calibrationOf(run);
-  return `**ε_b ${epsilon}, ${rows} rows** a step at most, from ${tasks} places.`;
-}
+export const calibrationVerdict = ({ epsilon, rows, tasks }: Calibration): string =>
+  `**ε_b ${epsilon}, ${rows} rows** a step at most, from ${tasks} places.`;
 
 /** Below it two points are much of what plain decoding has. */
 const LITTLE_PASSED = 0.1;
 
 export function sweepVerdict(run: RunFigures): string {
-  return [verdictOf(run), ...reservationsOn(run)].join(' ');
+  return [sameQualityVerdict(run), ...reservationsOn(run)].join(' ');
 }
 
-function verdictOf(run: RunFigures): string {
+function sameQualityVerdict(run: RunFigures): string {
   const same = sameQualityPoint(run);
   if (!same) return 'No ε_b is shown to keep the quality of plain decoding.';
   if (same.plainByDefinition) {
@@ -142,7 +142,7 @@ const differenceOf = ({ difference, interval }: Difference): string =>
   `${points(difference)} (${range(interval, points)})`;
 
 const speed = ({ figures, mode }: ModePoint): string =>
-  mode === 'ar' ? '1' : `${times(figures.speedUp)} (${range(figures.speedUpInterval, decimals)})`;
+  mode === 'ar' ? '1' : timesWithRange(figures.speedUp, figures.speedUpInterval);
 
 export function exactTable(runs: readonly RunFigures[], shipped: readonly Shipped[]): string {
   const rows = runs.flatMap((run) =>
@@ -150,10 +150,11 @@ export function exactTable(runs: readonly RunFigures[], shipped: readonly Shippe
       .filter(({ mode }) => mode.startsWith('exact'))
       .map((point) => {
         const { header, kind } = run;
-        const { model, heads, threads, environment, rows = MOST_ROWS } = header;
+        const { model, heads, threads, environment } = header;
+        const most = rowsOf(point.mode) ?? header.rows ?? MOST_ROWS;
         return [
           ...[`${model}, ${kind}`, sizeOf(run), heads, weightsName(isShipped(run, shipped))],
-          ...[machineName(environment), threadsOf(threads), String(rows), point.mode, speed(point)],
+          ...[machineName(environment), threadsOf(threads), String(most), point.mode, speed(point)],
           point.figures.tokensPerStep.toFixed(2),
           `${point.figures.same} of ${point.figures.tasks}`,
           ...[held(point, 'head'), held(point, 'lookup'), linkTo(run.file)],

@@ -6,8 +6,9 @@
 
 Prompt, suffix first: <|fim_prefix|><|fim_suffix|>S<|fim_middle|>P; prefix first:
 <|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>; P alone where the model has no such tokens. S and P are
-each encoded whole, as plain text, and nothing is truncated. Decoding takes the largest logit and ends at a line feed behind visible text
-(kept out of the text), at a stop token, or at 64 tokens. One line a task: id, text, tokens, stop.
+each encoded whole, as plain text, and nothing is truncated. Decoding takes the largest logit and
+ends at a line feed behind visible text (kept out of the text), at a stop token, or at 64 tokens.
+One line a task: id, text, tokens, stop.
 """
 
 from __future__ import annotations

@@ -40,6 +40,11 @@ export function completionPart(page: Page): TemplateResult {
   </section>`;
 }
 
+/** Of the steps of a completion the one that is chosen. */
+function chosenIn({ state: { active } }: Page, origin: ViewCompletion['origin']) {
+  return active?.origin === origin ? active.step : undefined;
+}
+
 function sourceKey() {
   return html`<p class="muted keys">
     <span><span class="key source-base"></span> base</span>
@@ -50,12 +55,12 @@ function sourceKey() {
 }
 
 function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, title: string) {
-  const { kept, active, everything } = page.state;
+  const { kept, everything } = page.state;
   const { origin } = completion;
   const all = everything === completion;
   const shown = runs(completion, kept.colour, all);
   const totals = totalsOf(completion);
-  const chosen = active?.origin === origin ? active.step : undefined;
+  const chosen = chosenIn(page, origin);
   const cursor = chosen === undefined ? undefined : completion.steps[chosen];
   const id = `steps-${origin}`;
   const look = (step: number) => {
@@ -66,8 +71,7 @@ function steps(page: Page, completion: ViewCompletion, runs: typeof runsOf, titl
     if (by === undefined) return;
     event.preventDefault();
     // From the step that is chosen now: another key may have come since this was drawn.
-    const { active: now } = page.state;
-    const from = now?.origin === origin ? now.step : -by;
+    const from = chosenIn(page, origin) ?? -by;
     look(Math.min(shown.length - 1, Math.max(0, from + by)));
   };
   return html`<h3>
